@@ -1,0 +1,56 @@
+# Souk: what there is to make. `make help` lists it.
+
+SHELL   := /bin/bash
+GO      ?= go
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+SEEDS   ?= 2000
+FUZZ    ?= 30s
+BENCH   ?= .
+
+# souk is pure Go and static: it runs wherever it is copied. Only the
+# containerizer links libcontainer, which needs cgo; it is static too.
+SOUK_FLAGS          := -trimpath -ldflags '-s -w -X main.version=$(VERSION)'
+CONTAINERIZER_FLAGS := -trimpath -tags netgo,osusergo,seccomp -ldflags '-s -w -extldflags "-static"'
+
+.DEFAULT_GOAL := help
+.PHONY: help build run test lint bench sim fuzz e2e proto check-proto setup
+
+help: ## list the targets
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: setup ## build bin/souk, bin/souk-containerizer and bin/souk-bench
+	CGO_ENABLED=0 $(GO) build $(SOUK_FLAGS) -o bin/souk ./cmd/souk
+	CGO_ENABLED=0 $(GO) build $(SOUK_FLAGS) -o bin/souk-bench ./cmd/souk-bench
+	CGO_ENABLED=1 $(GO) build $(CONTAINERIZER_FLAGS) -o bin/souk-containerizer ./cmd/souk-containerizer
+
+run: build ## run a one-machine cluster in the foreground; state in ./.souk
+	@exec bin/souk local --work-dir .souk
+
+test: build ## run every test (as root: with real containers)
+	$(GO) test -timeout 15m ./...
+
+lint: setup check-proto ## check formatting, vet, and that generated code is fresh
+	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); echo 'run gofmt -w on these'; exit 1; }
+	$(GO) vet ./...
+	$(GO) vet -tags netgo,osusergo,seccomp ./agent/containerizer/... ./cmd/souk-containerizer
+
+bench: ## run the benchmarks; BENCH=regexp chooses
+	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem ./...
+
+sim: ## run SEEDS simulated clusters through faults
+	$(GO) run ./internal/simulation/simulate -seeds $(SEEDS)
+
+fuzz: ## run every fuzz target for FUZZ each
+	scripts/fuzz.sh $(FUZZ)
+
+e2e: build ## start a whole cluster and use it as a newcomer would
+	$(GO) test -count 1 -timeout 15m ./internal/local -run 'EndToEnd'
+
+proto: setup ## generate Go from the .proto files
+	scripts/proto.sh
+
+check-proto: setup ## fail if generated code is stale
+	scripts/proto.sh --check
+
+setup: # install what building needs and the machine lacks
+	@scripts/setup.sh

@@ -1,0 +1,23 @@
+#!/bin/sh
+# Installs the Debian or Ubuntu packages that building and testing need, and
+# nothing when all are there. Where it cannot, it says in one line what to install.
+set -eu
+
+command -v go >/dev/null || { echo "Go 1.26 or newer is needed: see https://go.dev/dl" >&2; exit 1; }
+
+packages="gcc libc6-dev libseccomp-dev busybox-static protobuf-compiler libprotobuf-dev"
+missing=""
+for p in $packages; do
+	dpkg-query -W -f '${Status}' "$p" 2>/dev/null | grep -q 'ok installed' || missing="$missing $p"
+done
+[ -z "$missing" ] && exit 0
+
+root=""
+[ "$(id -u)" = 0 ] || root="sudo -n"
+if ! command -v apt-get >/dev/null || ! $root true 2>/dev/null; then
+	echo "please install these packages (names as in Debian):$missing" >&2
+	exit 1
+fi
+echo "installing:$missing"
+$root apt-get update -qq
+DEBIAN_FRONTEND=noninteractive $root apt-get install -y -qq --no-install-recommends $missing >/dev/null
