@@ -1,0 +1,95 @@
+package metrics
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/soukproject/souk/internal/daemon"
+)
+
+// collectTimeout bounds a collection whose client names no timeout.
+const collectTimeout = 10 * time.Second
+
+// SnapshotHandler answers /metrics/snapshot: one flat JSON object. ?timeout=
+// (a duration such as 2000ms) leaves out what is not ready by then.
+func (r *Registry) SnapshotHandler() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		timeout := collectTimeout
+		if text := req.URL.Query().Get("timeout"); text != "" {
+			var err error
+			if timeout, err = daemon.ParseDuration(text); err != nil {
+				daemon.WriteText(w, http.StatusBadRequest, fmt.Sprintf("Invalid timeout %s.\n", err))
+				return
+			}
+		}
+		ctx, cancel := context.WithTimeout(req.Context(), timeout)
+		defer cancel()
+		daemon.WriteJSON(w, req, encode(r.Snapshot(ctx)))
+	})
+}
+
+// encode writes values as a JSON object; numbers always have a decimal point
+// or an exponent, as Mesos prints doubles.
+func encode(values []Value) []byte {
+	b := []byte{'{'}
+	for i, v := range values {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = strconv.AppendQuote(b, v.Name)
+		b = append(b, ':')
+		b = append(b, number(v.Value)...)
+	}
+	return append(b, '}')
+}
+
+func number(v float64) string {
+	text := strconv.FormatFloat(v, 'g', -1, 64)
+	if strings.ContainsAny(text, ".eIN") {
+		return text
+	}
+	return text + ".0"
+}
+
+// PrometheusHandler answers /metrics in Prometheus' text exposition format. Of
+// two names that become the same in Prometheus' alphabet the first is shown.
+func (r *Registry) PrometheusHandler() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		ctx, cancel := context.WithTimeout(req.Context(), collectTimeout)
+		defer cancel()
+		daemon.WriteBody(w, req, "text/plain; version=0.0.4; charset=utf-8", expose(r.Snapshot(ctx)))
+	})
+}
+
+func expose(values []Value) []byte {
+	var b []byte
+	seen := make(map[string]bool)
+	for _, v := range values {
+		name := prometheusName(v.Name)
+		if seen[name] {
+			continue
+		}
+		seen[name] = true
+		kind := "gauge"
+		if v.Kind == CounterKind {
+			kind = "counter"
+		}
+		b = fmt.Appendf(b, "# TYPE %s %s\n%s %v\n", name, kind, name, v.Value)
+	}
+	return b
+}
+
+// prometheusName replaces what Prometheus does not allow in a name.
+func prometheusName(name string) string {
+	return "mesos_" + strings.Map(func(c rune) rune {
+		switch {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '_', c == ':':
+			return c
+		}
+		return '_'
+	}, name)
+}
