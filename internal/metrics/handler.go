@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/soukproject/souk/internal/callevent"
 	"github.com/soukproject/souk/internal/daemon"
 )
 
@@ -61,7 +62,7 @@ func (r *Registry) PrometheusHandler() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		ctx, cancel := context.WithTimeout(req.Context(), collectTimeout)
 		defer cancel()
-		daemon.WriteBody(w, req, "text/plain; version=0.0.4; charset=utf-8", expose(r.Snapshot(ctx)))
+		callevent.WriteBody(w, req, "text/plain; version=0.0.4; charset=utf-8", expose(r.Snapshot(ctx)))
 	})
 }
 
