@@ -145,6 +145,9 @@ func (c *Client[C, E]) post(ctx context.Context, hc *http.Client, call C, stream
 			}
 			continue
 		}
+		if resp.StatusCode == http.StatusServiceUnavailable {
+			c.settle("") // deposed, perhaps
+		}
 		if resp.StatusCode/100 != 2 {
 			return nil, refusal(resp)
 		}

@@ -112,8 +112,13 @@ func (o *Outbox) Serve(ctx context.Context, w http.ResponseWriter, c Codec, opts
 	if err := s.flush(); err != nil {
 		return o.ended(ctx, err)
 	}
-	defer s.interruptOn(ctx.Done(), o.slow)()
-	return o.ended(ctx, o.pump(ctx, s, opts))
+	stop := s.interruptOn(ctx.Done(), o.slow)
+	err := o.pump(ctx, s, opts)
+	stop()
+	if err != nil {
+		s.interrupt() // or the server would wait for the reader to take the end of the body
+	}
+	return o.ended(ctx, err)
 }
 
 func (opts StreamOptions) header(h http.Header, c Codec) {
@@ -210,15 +215,20 @@ func (s *sender) interruptOn(ended, slow <-chan struct{}) (stop func()) {
 		case <-quit:
 			return
 		}
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.over = true
-		_ = s.control.SetWriteDeadline(time.Unix(1, 0))
+		s.interrupt()
 	}()
 	return func() {
 		close(quit)
 		<-done
 	}
+}
+
+// interrupt makes this and every later write fail at once.
+func (s *sender) interrupt() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.over = true
+	_ = s.control.SetWriteDeadline(time.Unix(1, 0))
 }
 
 func (s *sender) addAll(batch []proto.Message) error {
