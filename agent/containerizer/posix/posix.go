@@ -1,0 +1,103 @@
+// Package posix runs containers as plain processes: no isolation, no limits, no
+// root, any Unix. Each has a session of its own and a shim that outlives the
+// agent (see package shim). It owns starting, killing and measuring process
+// trees; it refuses what it cannot promise, such as a hostname.
+//
+// The shim is either the helper program souk-containerizer, which costs next to
+// nothing while it waits, or the agent's own program run again: its main must
+// then hand "shim DIR" to Shim before it does anything else.
+package posix
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"syscall"
+
+	"go.uber.org/zap"
+
+	"github.com/soukproject/souk/agent/containerizer"
+	"github.com/soukproject/souk/agent/containerizer/shim"
+)
+
+// Config of a containerizer of plain processes.
+type Config struct {
+	RunDir string      // where containers are recorded; survives the agent
+	Helper string      // path of souk-containerizer; "": the running program is its own shim
+	Log    *zap.Logger // nil: silent
+}
+
+// New opens the containers recorded in cfg.RunDir. Recover must be called next,
+// and Close at the end; that leaves the containers running.
+func New(cfg Config) (*shim.Keeper, error) {
+	k, err := shim.Open(shim.Config{Root: cfg.RunDir, Driver: driver{helper: cfg.Helper}, Log: cfg.Log})
+	if err != nil {
+		return nil, fmt.Errorf("posix containerizer: %w", err)
+	}
+	return k, nil
+}
+
+type driver struct{ helper string }
+
+func (d driver) Prepare(s *shim.Spec) error {
+	if s.Config.Hostname != "" {
+		return errors.New("a hostname needs a containerizer that isolates: run the agent as root with --containerizer=runc")
+	}
+	return nil
+}
+
+func (d driver) Command(dir shim.Dir) (string, []string, error) {
+	if d.helper != "" {
+		return d.helper, []string{"souk-containerizer", "plain", string(dir)}, nil
+	}
+	self, err := self()
+	return self, []string{"souk", "shim", string(dir)}, err
+}
+
+// Kill kills what is below the shim, which then records the end. Without a shim
+// what is left of the session of the first process has to do.
+func (d driver) Kill(c shim.Container) error {
+	if c.Shim.PID != 0 && c.Shim.Alive() {
+		return shim.KillTree(c.Shim.PID)
+	}
+	if c.Init.PID != 0 && c.Init.Alive() {
+		return shim.KillSession(c.Init.PID)
+	}
+	return nil
+}
+
+func (d driver) Signal(c shim.Container, sig syscall.Signal) error {
+	tree, err := shim.Tree(c.Shim.PID)
+	if err != nil {
+		return err
+	}
+	for _, pid := range tree {
+		if err := syscall.Kill(pid, sig); errors.Is(err, syscall.EPERM) && pid == c.Init.PID {
+			return fmt.Errorf("send %v to process %d: %w", sig, pid, err)
+		}
+	}
+	return nil
+}
+
+// Update has nothing to change: limits are not enforced.
+func (d driver) Update(shim.Container, containerizer.Limits) error { return nil }
+
+func (d driver) Stats(c shim.Container) (containerizer.Statistics, error) {
+	s, err := shim.Measure(c.Shim.PID)
+	s.CPURequest, s.CPULimit = c.Spec.Config.Limits.CPURequest, c.Spec.Config.Limits.CPULimit
+	s.MemSoftLimit, s.MemLimit = c.Spec.Config.Limits.MemRequest, c.Spec.Config.Limits.MemHard()
+	return s, err
+}
+
+func (d driver) Collect(shim.Container, *containerizer.Termination) {}
+func (d driver) Clean(shim.Container) error                         { return nil }
+func (d driver) Leftovers() ([]string, error)                       { return nil, nil }
+
+// self is the running program, also when its file has been replaced since.
+func self() (string, error) {
+	const link = "/proc/self/exe"
+	if _, err := os.Stat(link); err == nil {
+		return link, nil
+	}
+	return os.Executable()
+}

@@ -1,0 +1,226 @@
+package shim
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"syscall"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/soukproject/souk/agent/containerizer"
+)
+
+// guard is set in the environment of every shim. A program that becomes a shim
+// by running itself again must not do so without end.
+const guard = "SOUK_SHIM"
+
+// Inside reports whether the calling process was started as a shim.
+func Inside() bool { return os.Getenv(guard) != "" }
+
+// Launch implements containerizer.Containerizer.
+func (k *Keeper) Launch(ctx context.Context, cfg containerizer.Config) (containerizer.Status, error) {
+	status, err := k.launch(ctx, cfg)
+	if err != nil {
+		return containerizer.Status{}, fmt.Errorf("launch container %s: %w", cfg.ID, err)
+	}
+	return status, nil
+}
+
+func (k *Keeper) launch(ctx context.Context, cfg containerizer.Config) (containerizer.Status, error) {
+	if Inside() {
+		return containerizer.Status{}, errors.New("this process is a shim itself: the program's main must call the shim before anything else")
+	}
+	if err := cfg.Check(); err != nil {
+		return containerizer.Status{}, err
+	}
+	if err := ctx.Err(); err != nil {
+		return containerizer.Status{}, err
+	}
+	program, err := Resolve(cfg)
+	if err != nil {
+		return containerizer.Status{}, err
+	}
+	spec := Spec{Config: cfg, Program: program}
+	if err := k.driver.Prepare(&spec); err != nil {
+		return containerizer.Status{}, err
+	}
+	ctx, abort := context.WithCancel(ctx)
+	defer abort()
+	e := newEntry(k.dir(cfg.ID), Container{ID: cfg.ID, Spec: spec}, abort)
+	if err := k.add(e); err != nil {
+		return containerizer.Status{}, err
+	}
+	if err := k.start(ctx, e); err != nil {
+		return containerizer.Status{}, k.undo(e, err)
+	}
+	close(e.launched)
+	return containerizer.Status{PID: e.container().Init.PID, Started: time.Now(), Cgroup: spec.Isolation.Cgroup}, nil
+}
+
+func (k *Keeper) add(e *entry) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if !k.recovered {
+		return errors.New("containers of an earlier agent have not been recovered yet")
+	}
+	if k.ctx.Err() != nil {
+		return errClosed
+	}
+	if _, ok := k.containers[e.c.ID]; ok {
+		return containerizer.ErrExists
+	}
+	k.containers[e.c.ID] = e
+	return nil
+}
+
+// start runs the shim and waits for its answer.
+func (k *Keeper) start(ctx context.Context, e *entry) error {
+	if err := os.Mkdir(string(e.dir), 0o700); err != nil {
+		return err
+	}
+	if err := e.dir.WriteSpec(e.c.Spec); err != nil {
+		return err
+	}
+	pipe, pid, err := k.spawn(e.dir)
+	if err != nil {
+		return err
+	}
+	defer pipe.Close()
+	e.mu.Lock()
+	e.c.Shim = Identify(pid)
+	e.mu.Unlock()
+	k.follow(e)
+
+	defer context.AfterFunc(ctx, func() { pipe.SetReadDeadline(time.Unix(1, 0)) })()
+	init, err := awaitReady(pipe)
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if errors.Is(err, errDied) {
+		return fmt.Errorf("%w: %s", err, e.dir.log())
+	}
+	if err != nil {
+		return err
+	}
+	e.mu.Lock()
+	e.c.Init = init
+	e.mu.Unlock()
+	return nil
+}
+
+// spawn starts a shim that holds the lock of dir and leads a session of its own.
+func (k *Keeper) spawn(dir Dir) (ready *os.File, pid int, err error) {
+	path, argv, err := k.driver.Command(dir)
+	if err != nil {
+		return nil, 0, err
+	}
+	files, err := openAll(dir)
+	defer closeAll(files)
+	if err != nil {
+		return nil, 0, err
+	}
+	ready, answer, err := os.Pipe()
+	if err != nil {
+		return nil, 0, err
+	}
+	defer answer.Close()
+	null, log, lock := files[0], files[1], files[2]
+	p, err := os.StartProcess(path, argv, &os.ProcAttr{
+		Dir:   "/",
+		Env:   []string{guard + "=1", "GOMAXPROCS=1"},
+		Files: []*os.File{null, log, log, answer, lock},
+		Sys:   &syscall.SysProcAttr{Setsid: true},
+	})
+	if err != nil {
+		ready.Close()
+		return nil, 0, fmt.Errorf("start shim %s: %w", path, reason(err))
+	}
+	pid = p.Pid
+	return ready, pid, p.Release()
+}
+
+// openAll opens /dev/null, the log and the lock for a shim.
+func openAll(dir Dir) (files []*os.File, err error) {
+	for _, open := range []func() (*os.File, error){
+		func() (*os.File, error) { return os.Open(os.DevNull) },
+		func() (*os.File, error) {
+			return os.OpenFile(dir.path("log"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+		},
+		dir.lock,
+	} {
+		f, err := open()
+		if err != nil {
+			return files, err
+		}
+		files = append(files, f)
+	}
+	return files, nil
+}
+
+func closeAll(files []*os.File) {
+	for _, f := range files {
+		f.Close()
+	}
+}
+
+// undo removes what a failed launch left and returns why it failed. Only then
+// the id is free again.
+func (k *Keeper) undo(e *entry, cause error) error {
+	e.err = cause
+	if e.container().Shim.PID != 0 {
+		syscall.Kill(-e.container().Shim.PID, syscall.SIGKILL)
+		if err := k.kill(context.Background(), e); err != nil {
+			k.log.Error("failed launch not undone", zap.String("container_id", e.c.ID), zap.Error(err))
+		}
+	} else {
+		close(e.ended)
+	}
+	if err := k.forget(e); err != nil {
+		k.log.Error("failed launch not cleaned up", zap.String("container_id", e.c.ID), zap.Error(err))
+		k.mu.Lock()
+		delete(k.containers, e.c.ID)
+		k.mu.Unlock()
+	}
+	close(e.launched)
+	return cause
+}
+
+// follow waits for the end of a shim and takes down how the container ended.
+func (k *Keeper) follow(e *entry) {
+	k.wg.Go(func() {
+		shim := e.container().Shim
+		if err := watch(k.ctx, e.dir, shim); err != nil {
+			return // closed: the container goes on without us
+		}
+		var ws syscall.WaitStatus
+		syscall.Wait4(shim.PID, &ws, syscall.WNOHANG, nil) // ECHILD after a restart of the agent
+		k.settle(e, containerizer.Lost)
+	})
+}
+
+// settle sets how a container whose shim is gone has ended.
+func (k *Keeper) settle(e *entry, without string) {
+	t, ok, err := e.dir.readExit()
+	if err != nil {
+		k.log.Error("exit record not readable", zap.String("container_id", e.container().ID), zap.Error(err))
+	}
+	if !ok {
+		t = lostNow(without)
+	}
+	if !t.Known {
+		k.killRest(e)
+	}
+	k.driver.Collect(e.container(), &t)
+	e.term = t
+	close(e.ended)
+}
+
+// killRest kills what a shim that was killed itself left behind.
+func (k *Keeper) killRest(e *entry) {
+	if err := k.driver.Kill(e.container()); err != nil {
+		k.log.Error("container without a shim not killed", zap.String("container_id", e.container().ID), zap.Error(err))
+	}
+}

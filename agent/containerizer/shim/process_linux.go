@@ -1,0 +1,119 @@
+package shim
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// ticks per second in /proc; fixed by the kernel's interface to programs.
+const ticks = 100
+
+// processes reads the process table. Processes that end meanwhile are left out.
+func processes() ([]process, error) {
+	dir, err := os.Open("/proc")
+	if err != nil {
+		return nil, err
+	}
+	defer dir.Close()
+	names, err := dir.Readdirnames(-1)
+	if err != nil {
+		return nil, err
+	}
+	var table []process
+	for _, name := range names {
+		pid, err := strconv.Atoi(name)
+		if err != nil {
+			continue
+		}
+		if p, err := inspect(pid); err == nil {
+			table = append(table, p)
+		}
+	}
+	return table, nil
+}
+
+func inspect(pid int) (process, error) {
+	data, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
+	if err != nil {
+		return process{}, err
+	}
+	return parseStat(pid, data)
+}
+
+// parseStat reads /proc/PID/stat. The second field is a name that may hold
+// anything, so reading starts behind its last bracket with field 3.
+func parseStat(pid int, data []byte) (process, error) {
+	fields := bytes.Fields(data[bytes.LastIndexByte(data, ')')+1:])
+	if len(fields) < 22 {
+		return process{}, fmt.Errorf("process %d: stat has %d fields", pid, len(fields))
+	}
+	number := func(field int) int64 {
+		n, _ := strconv.ParseInt(string(fields[field-3]), 10, 64)
+		return n
+	}
+	state := fields[0][0]
+	return process{
+		pid:     pid,
+		parent:  int(number(4)),
+		session: int(number(6)),
+		zombie:  state == 'Z' || state == 'X',
+		start:   uint64(number(22)),
+		user:    time.Duration(number(14)) * time.Second / ticks,
+		system:  time.Duration(number(15)) * time.Second / ticks,
+		threads: number(20),
+		rss:     number(24) * int64(os.Getpagesize()),
+	}, nil
+}
+
+// bootID changes with every start of the machine.
+func bootID() string {
+	data, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil {
+		return ""
+	}
+	return string(bytes.TrimSpace(data))
+}
+
+// Adopt makes the calling process the parent of descendants whose parent ends.
+func Adopt() error {
+	return unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+}
+
+// watchProcess waits without a thread or a timer: the runtime's poller tells
+// when the pidfd becomes readable, which is when the process has ended.
+func watchProcess(pid int) (watcher, error) {
+	fd, err := unix.PidfdOpen(pid, unix.PIDFD_NONBLOCK)
+	if err != nil {
+		return nil, err
+	}
+	return pidfd{os.NewFile(uintptr(fd), "pidfd")}, nil
+}
+
+type pidfd struct{ *os.File }
+
+func (p pidfd) wait() error {
+	conn, err := p.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var failed error
+	err = conn.Read(func(fd uintptr) bool {
+		set := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+		n, err := unix.Poll(set, 0)
+		if err != nil && err != unix.EINTR {
+			failed = err
+			return true
+		}
+		return n > 0
+	})
+	if err != nil {
+		return err
+	}
+	return failed
+}

@@ -1,0 +1,69 @@
+//go:build unix && !linux
+
+package shim
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os/exec"
+	"strconv"
+)
+
+// processes asks ps, which POSIX defines for every Unix.
+func processes() ([]process, error) {
+	out, err := exec.Command("ps", "-A", "-o", "pid=", "-o", "ppid=", "-o", "pgid=", "-o", "rss=", "-o", "stat=").Output()
+	if err != nil {
+		return nil, fmt.Errorf("list processes: %w", err)
+	}
+	var table []process
+	for line := range bytes.Lines(out) {
+		if p, ok := parseRow(line); ok {
+			table = append(table, p)
+		}
+	}
+	return table, nil
+}
+
+// parseRow takes the process group for the session: the command leads both.
+func parseRow(line []byte) (process, bool) {
+	fields := bytes.Fields(line)
+	if len(fields) < 5 {
+		return process{}, false
+	}
+	var n [4]int
+	for i := range n {
+		v, err := strconv.Atoi(string(fields[i]))
+		if err != nil {
+			return process{}, false
+		}
+		n[i] = v
+	}
+	return process{
+		pid: n[0], parent: n[1], session: n[2], rss: int64(n[3]) << 10, threads: 1,
+		zombie: fields[4][0] == 'Z',
+	}, true
+}
+
+func inspect(pid int) (process, error) {
+	table, err := processes()
+	if err != nil {
+		return process{}, err
+	}
+	for _, p := range table {
+		if p.pid == pid {
+			return p, nil
+		}
+	}
+	return process{}, fmt.Errorf("no process %d", pid)
+}
+
+// bootID is not known; a restart of the machine looks like a killed shim.
+func bootID() string { return "" }
+
+// Adopt cannot be done here: a daemon that detaches itself twice is found by its
+// process group only.
+func Adopt() error { return nil }
+
+// watchProcess leaves it to the polling of the lock.
+func watchProcess(int) (watcher, error) { return nil, errors.ErrUnsupported }

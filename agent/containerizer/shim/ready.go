@@ -1,0 +1,97 @@
+package shim
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"syscall"
+)
+
+// A shim inherits two files beside the standard three.
+const (
+	readyFD = 3 // answers once: k and a Process, or e and a text
+	lockFD  = 4
+)
+
+// maxReady bounds the answer of a shim.
+const maxReady = 64 << 10
+
+// A Reporter is the shim's end of the ready pipe.
+type Reporter struct {
+	dir  Dir
+	pipe *os.File
+}
+
+// Begin is the first thing a shim does. It records the shim, keeps its files
+// from the command and reads what to run.
+func Begin(dir Dir) (Spec, *Reporter, error) {
+	for _, fd := range []int{readyFD, lockFD} {
+		syscall.CloseOnExec(fd)
+	}
+	r := &Reporter{dir: dir, pipe: os.NewFile(readyFD, "ready pipe")}
+	var st syscall.Stat_t
+	if r.pipe == nil || syscall.Fstat(readyFD, &st) != nil || syscall.Fstat(lockFD, &st) != nil {
+		return Spec{}, nil, errors.New("a shim is started by the agent only")
+	}
+	if err := dir.WriteShim(); err != nil {
+		return Spec{}, r, err
+	}
+	spec, err := dir.ReadSpec()
+	return spec, r, err
+}
+
+// Running reports that the command runs. An agent that died meanwhile is no
+// error: another will find the container.
+func (r *Reporter) Running(p Process) error {
+	data, err := json.Marshal(p)
+	if err != nil {
+		return err
+	}
+	r.pipe.Write(append([]byte("k"), data...))
+	return r.pipe.Close()
+}
+
+// Failed reports why the command does not run, to the agent and on disk.
+func (r *Reporter) Failed(err error) {
+	r.dir.WriteFailure(err.Error())
+	r.pipe.Write([]byte("e" + err.Error()))
+	r.pipe.Close()
+}
+
+// Hold prepares the shim's lock for an execve by which the process becomes a
+// smaller one.
+func Hold() error {
+	_, _, errno := syscall.Syscall(syscall.SYS_FCNTL, lockFD, syscall.F_SETFD, 0)
+	if errno != 0 {
+		return errno
+	}
+	return nil
+}
+
+// errDied says that a shim ended without an answer.
+var errDied = errors.New("the shim died without an answer")
+
+// awaitReady reads a shim's answer.
+func awaitReady(pipe io.Reader) (Process, error) {
+	data, err := io.ReadAll(io.LimitReader(pipe, maxReady))
+	if err != nil {
+		return Process{}, err
+	}
+	if len(data) == 0 {
+		return Process{}, errDied
+	}
+	switch data[0] {
+	case 'k':
+		var p Process
+		if err := json.Unmarshal(data[1:], &p); err != nil {
+			return Process{}, fmt.Errorf("answer of the shim: %w", err)
+		}
+		return p, nil
+	case 'e':
+		return Process{}, errors.New(strings.Join(strings.Fields(string(data[1:])), " "))
+	}
+	return Process{}, fmt.Errorf("answer of the shim begins with %q", data[0])
+}
