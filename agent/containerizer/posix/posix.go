@@ -17,6 +17,8 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/soukproject/souk/agent/containerizer"
+	"github.com/soukproject/souk/agent/containerizer/keeper"
+	"github.com/soukproject/souk/agent/containerizer/posix/launcher"
 	"github.com/soukproject/souk/agent/containerizer/shim"
 )
 
@@ -29,13 +31,17 @@ type Config struct {
 
 // New opens the containers recorded in cfg.RunDir. Recover must be called next,
 // and Close at the end; that leaves the containers running.
-func New(cfg Config) (*shim.Keeper, error) {
-	k, err := shim.Open(shim.Config{Root: cfg.RunDir, Driver: driver{helper: cfg.Helper}, Log: cfg.Log})
+func New(cfg Config) (*keeper.Keeper, error) {
+	k, err := keeper.Open(keeper.Config{Root: cfg.RunDir, Driver: driver{helper: cfg.Helper}, Log: cfg.Log})
 	if err != nil {
 		return nil, fmt.Errorf("posix containerizer: %w", err)
 	}
 	return k, nil
 }
+
+// Shim is the main function of a program that was started as a shim for dir. It
+// returns the exit code.
+func Shim(dir string) int { return launcher.Run(shim.Dir(dir)) }
 
 type driver struct{ helper string }
 
@@ -56,7 +62,7 @@ func (d driver) Command(dir shim.Dir) (string, []string, error) {
 
 // Kill kills what is below the shim, which then records the end. Without a shim
 // what is left of the session of the first process has to do.
-func (d driver) Kill(c shim.Container) error {
+func (d driver) Kill(c keeper.Container) error {
 	if c.Shim.PID != 0 && c.Shim.Alive() {
 		return shim.KillTree(c.Shim.PID)
 	}
@@ -66,7 +72,7 @@ func (d driver) Kill(c shim.Container) error {
 	return nil
 }
 
-func (d driver) Signal(c shim.Container, sig syscall.Signal) error {
+func (d driver) Signal(c keeper.Container, sig syscall.Signal) error {
 	tree, err := shim.Tree(c.Shim.PID)
 	if err != nil {
 		return err
@@ -80,18 +86,18 @@ func (d driver) Signal(c shim.Container, sig syscall.Signal) error {
 }
 
 // Update has nothing to change: limits are not enforced.
-func (d driver) Update(shim.Container, containerizer.Limits) error { return nil }
+func (d driver) Update(keeper.Container, containerizer.Limits) error { return nil }
 
-func (d driver) Stats(c shim.Container) (containerizer.Statistics, error) {
+func (d driver) Stats(c keeper.Container) (containerizer.Statistics, error) {
 	s, err := shim.Measure(c.Shim.PID)
 	s.CPURequest, s.CPULimit = c.Spec.Config.Limits.CPURequest, c.Spec.Config.Limits.CPULimit
 	s.MemSoftLimit, s.MemLimit = c.Spec.Config.Limits.MemRequest, c.Spec.Config.Limits.MemHard()
 	return s, err
 }
 
-func (d driver) Collect(shim.Container, *containerizer.Termination) {}
-func (d driver) Clean(shim.Container) error                         { return nil }
-func (d driver) Leftovers() ([]string, error)                       { return nil, nil }
+func (d driver) Collect(keeper.Container, *containerizer.Termination) {}
+func (d driver) Clean(keeper.Container) error                         { return nil }
+func (d driver) Leftovers() ([]string, error)                         { return nil, nil }
 
 // self is the running program, also when its file has been replaced since.
 func self() (string, error) {

@@ -10,7 +10,6 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
-	"time"
 
 	"github.com/soukproject/souk/agent/containerizer"
 )
@@ -39,13 +38,14 @@ type Process struct {
 	Start uint64 `json:"start,omitempty"` // in clock ticks since boot; 0 when the system does not tell
 }
 
-func (d Dir) path(name string) string { return filepath.Join(string(d), name) }
+// Path is the place of a file of the container.
+func (d Dir) Path(name string) string { return filepath.Join(string(d), name) }
 
 // State is a subdirectory free for what an implementation keeps per container.
-func (d Dir) State() string { return d.path("state") }
+func (d Dir) State() string { return d.Path("state") }
 
 // Root is a subdirectory to mount a root filesystem on.
-func (d Dir) Root() string { return d.path("rootfs") }
+func (d Dir) Root() string { return d.Path("rootfs") }
 
 // ReadSpec returns what the agent asked for.
 func (d Dir) ReadSpec() (Spec, error) {
@@ -69,16 +69,19 @@ func (d Dir) WriteFailure(text string) error { return d.writeExit("fail " + text
 // WriteExit records the raw wait status of the container's first process.
 func (d Dir) WriteExit(status int) error { return d.writeExit(fmt.Sprintf("wait %d", status)) }
 
-func (d Dir) readShim() (p Process, err error) { return p, d.readJSON("shim.pid", &p) }
-func (d Dir) readInit() (p Process, err error) { return p, d.readJSON("pid", &p) }
+// ReadShim returns who the shim is.
+func (d Dir) ReadShim() (p Process, err error) { return p, d.readJSON("shim.pid", &p) }
+
+// ReadInit returns who the first process is.
+func (d Dir) ReadInit() (p Process, err error) { return p, d.readJSON("pid", &p) }
 
 func (d Dir) readJSON(name string, v any) error {
-	data, err := os.ReadFile(d.path(name))
+	data, err := os.ReadFile(d.Path(name))
 	if err != nil {
 		return err
 	}
 	if err := json.Unmarshal(data, v); err != nil {
-		return fmt.Errorf("read %s: %w", d.path(name), err)
+		return fmt.Errorf("read %s: %w", d.Path(name), err)
 	}
 	return nil
 }
@@ -88,15 +91,15 @@ func (d Dir) writeJSON(name string, v any) error {
 	if err != nil {
 		return err
 	}
-	tmp := d.path(name + ".tmp")
+	tmp := d.Path(name + ".tmp")
 	if err := os.WriteFile(tmp, data, 0o600); err != nil {
 		return err
 	}
-	return os.Rename(tmp, d.path(name))
+	return os.Rename(tmp, d.Path(name))
 }
 
 func (d Dir) writeExit(text string) error {
-	f, err := os.Create(d.path("exit.tmp"))
+	f, err := os.Create(d.Path("exit.tmp"))
 	if err != nil {
 		return err
 	}
@@ -107,19 +110,19 @@ func (d Dir) writeExit(text string) error {
 	if err := f.Sync(); err != nil {
 		return err
 	}
-	return os.Rename(d.path("exit.tmp"), d.path("exit"))
+	return os.Rename(d.Path("exit.tmp"), d.Path("exit"))
 }
 
-// readExit returns the recorded end. ok is false while there is none.
-func (d Dir) readExit() (t containerizer.Termination, ok bool, err error) {
-	data, err := os.ReadFile(d.path("exit"))
+// ReadExit returns the recorded end. ok is false while there is none.
+func (d Dir) ReadExit() (t containerizer.Termination, ok bool, err error) {
+	data, err := os.ReadFile(d.Path("exit"))
 	if errors.Is(err, fs.ErrNotExist) {
 		return t, false, nil
 	}
 	if err != nil {
 		return t, false, err
 	}
-	info, err := os.Stat(d.path("exit"))
+	info, err := os.Stat(d.Path("exit"))
 	if err != nil {
 		return t, false, err
 	}
@@ -142,9 +145,9 @@ func parseExit(text string) containerizer.Termination {
 	return containerizer.Termination{Reason: containerizer.Lost}
 }
 
-// log returns the end of what the shim wrote to its standard error, in one line.
-func (d Dir) log() string {
-	data, err := os.ReadFile(d.path("log"))
+// Log returns the end of what the shim wrote to its standard error, in one line.
+func (d Dir) Log() string {
+	data, err := os.ReadFile(d.Path("log"))
 	if err != nil {
 		return ""
 	}
@@ -155,9 +158,9 @@ func (d Dir) log() string {
 	return strings.Join(strings.Fields(string(data)), " ")
 }
 
-// lock takes the lock for a shim that is about to be started.
-func (d Dir) lock() (*os.File, error) {
-	f, err := os.OpenFile(d.path("lock"), os.O_CREATE|os.O_RDWR|os.O_EXCL, 0o600)
+// Lock takes the lock for a shim that is about to be started.
+func (d Dir) Lock() (*os.File, error) {
+	f, err := os.OpenFile(d.Path("lock"), os.O_CREATE|os.O_RDWR|os.O_EXCL, 0o600)
 	if err != nil {
 		return nil, err
 	}
@@ -168,9 +171,9 @@ func (d Dir) lock() (*os.File, error) {
 	return f, nil
 }
 
-// locked reports whether a shim lives.
-func (d Dir) locked() (bool, error) {
-	f, err := os.Open(d.path("lock"))
+// Locked reports whether a shim lives.
+func (d Dir) Locked() (bool, error) {
+	f, err := os.Open(d.Path("lock"))
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}
@@ -183,9 +186,4 @@ func (d Dir) locked() (bool, error) {
 		return true, nil
 	}
 	return false, err
-}
-
-// lostNow is the end of a container that nobody saw.
-func lostNow(reason string) containerizer.Termination {
-	return containerizer.Termination{Reason: reason, When: time.Now()}
 }

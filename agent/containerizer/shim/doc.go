@@ -1,7 +1,8 @@
-// Package shim is what the containerizers posix and runc have in common: the
-// files by which a container outlives its agent, and the Keeper that follows
-// them. It owns the life of a container as its parent package tells it; how
-// processes are isolated, killed and measured is left to a Driver.
+// Package shim is what a container's shim and its agent agree on: the files by
+// which a container outlives the agent, the one answer on a pipe, and how to name
+// and find processes. It owns no goroutine and keeps nothing in memory; package
+// keeper works with these files on the agent's side, the two launchers on the
+// other.
 //
 // # One container, one directory
 //
@@ -22,7 +23,4 @@
 //
 // A shim says on a pipe when the command runs or why it does not, and never
 // talks to an agent again.
-//
-// Concurrency: a Keeper may be used by many goroutines; everything else is plain
-// values and functions.
 package shim

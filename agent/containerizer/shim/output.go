@@ -28,7 +28,7 @@ func (s Spec) openOutput(name string) (*os.File, error) {
 	flags := os.O_APPEND | os.O_CREATE | os.O_WRONLY | syscall.O_NOFOLLOW | syscall.O_NONBLOCK
 	f, err := os.OpenFile(path, flags, 0o644)
 	if err != nil {
-		return nil, fmt.Errorf("open %s of the sandbox for output: %w", name, reason(err))
+		return nil, fmt.Errorf("open %s of the sandbox for output: %w", name, Reason(err))
 	}
 	if err := s.claim(f); err != nil {
 		f.Close()
@@ -47,7 +47,7 @@ func (s Spec) claim(f *os.File) error {
 	}
 	if s.Program.UID != os.Getuid() {
 		if err := f.Chown(s.Program.UID, s.Program.GID); err != nil {
-			return reason(err)
+			return Reason(err)
 		}
 	}
 	return syscall.SetNonblock(int(f.Fd()), false)

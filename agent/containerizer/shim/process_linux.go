@@ -71,8 +71,8 @@ func parseStat(pid int, data []byte) (process, error) {
 	}, nil
 }
 
-// bootID changes with every start of the machine.
-func bootID() string {
+// BootID changes with every start of the machine.
+func BootID() string {
 	data, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
 	if err != nil {
 		return ""
@@ -83,37 +83,4 @@ func bootID() string {
 // Adopt makes the calling process the parent of descendants whose parent ends.
 func Adopt() error {
 	return unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-}
-
-// watchProcess waits without a thread or a timer: the runtime's poller tells
-// when the pidfd becomes readable, which is when the process has ended.
-func watchProcess(pid int) (watcher, error) {
-	fd, err := unix.PidfdOpen(pid, unix.PIDFD_NONBLOCK)
-	if err != nil {
-		return nil, err
-	}
-	return pidfd{os.NewFile(uintptr(fd), "pidfd")}, nil
-}
-
-type pidfd struct{ *os.File }
-
-func (p pidfd) wait() error {
-	conn, err := p.SyscallConn()
-	if err != nil {
-		return err
-	}
-	var failed error
-	err = conn.Read(func(fd uintptr) bool {
-		set := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
-		n, err := unix.Poll(set, 0)
-		if err != nil && err != unix.EINTR {
-			failed = err
-			return true
-		}
-		return n > 0
-	})
-	if err != nil {
-		return err
-	}
-	return failed
 }

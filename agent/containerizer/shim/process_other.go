@@ -4,7 +4,6 @@ package shim
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"os/exec"
 	"strconv"
@@ -58,12 +57,9 @@ func inspect(pid int) (process, error) {
 	return process{}, fmt.Errorf("no process %d", pid)
 }
 
-// bootID is not known; a restart of the machine looks like a killed shim.
-func bootID() string { return "" }
+// BootID is not known; a restart of the machine looks like a killed shim.
+func BootID() string { return "" }
 
 // Adopt cannot be done here: a daemon that detaches itself twice is found by its
 // process group only.
 func Adopt() error { return nil }
-
-// watchProcess leaves it to the polling of the lock.
-func watchProcess(int) (watcher, error) { return nil, errors.ErrUnsupported }

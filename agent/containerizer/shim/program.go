@@ -81,7 +81,7 @@ func checkDir(what, path string) error {
 	case errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("%s %s does not exist", what, path)
 	case err != nil:
-		return fmt.Errorf("%s %s cannot be used: %w", what, path, reason(err))
+		return fmt.Errorf("%s %s cannot be used: %w", what, path, Reason(err))
 	case !info.IsDir():
 		return fmt.Errorf("%s %s is not a directory", what, path)
 	}
@@ -186,7 +186,7 @@ func executable(path, dir string) error {
 	info, err := os.Stat(full)
 	switch {
 	case err != nil:
-		return fmt.Errorf("command %q cannot be run: %w", path, reason(err))
+		return fmt.Errorf("command %q cannot be run: %w", path, Reason(err))
 	case info.IsDir():
 		return fmt.Errorf("command %q is a directory", path)
 	case info.Mode()&0o111 == 0:
@@ -195,8 +195,8 @@ func executable(path, dir string) error {
 	return nil
 }
 
-// reason is the last cause in err, without the operations and paths around it.
-func reason(err error) error {
+// Reason is the last cause in err, without the operations and paths around it.
+func Reason(err error) error {
 	var pe *fs.PathError
 	if errors.As(err, &pe) {
 		return pe.Err

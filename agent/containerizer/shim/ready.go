@@ -16,6 +16,16 @@ const (
 	lockFD  = 4
 )
 
+// guard is set in the environment of every shim. A program that becomes a shim
+// by running itself again must not do so without end.
+const guard = "SOUK_SHIM"
+
+// Environ is the environment of a shim.
+func Environ() []string { return []string{guard + "=1", "GOMAXPROCS=1"} }
+
+// Inside reports whether the calling process was started as a shim.
+func Inside() bool { return os.Getenv(guard) != "" }
+
 // maxReady bounds the answer of a shim.
 const maxReady = 64 << 10
 
@@ -71,17 +81,17 @@ func Hold() error {
 	return nil
 }
 
-// errDied says that a shim ended without an answer.
-var errDied = errors.New("the shim died without an answer")
+// ErrDied says that a shim ended without an answer.
+var ErrDied = errors.New("the shim died without an answer")
 
-// awaitReady reads a shim's answer.
-func awaitReady(pipe io.Reader) (Process, error) {
+// Await reads a shim's answer.
+func Await(pipe io.Reader) (Process, error) {
 	data, err := io.ReadAll(io.LimitReader(pipe, maxReady))
 	if err != nil {
 		return Process{}, err
 	}
 	if len(data) == 0 {
-		return Process{}, errDied
+		return Process{}, ErrDied
 	}
 	switch data[0] {
 	case 'k':

@@ -1,4 +1,7 @@
-package posix
+// Package launcher is the shim's side of the containerizer posix: it starts one
+// command, waits for its end, writes that down and kills what the command left.
+// The agent's side is package posix.
+package launcher
 
 import (
 	"errors"
@@ -11,19 +14,16 @@ import (
 	"github.com/soukproject/souk/agent/containerizer/shim"
 )
 
-// Shim is the main function of a shim: it starts the command recorded in dir,
-// waits for its end, writes that down and kills what it left. It returns the
-// exit code of the process.
-func Shim(dir string) int {
-	d := shim.Dir(dir)
-	pid, err := Start(d)
+// Run is the whole of a shim. It returns the exit code of the process.
+func Run(dir shim.Dir) int {
+	pid, err := Start(dir)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
 	// Nobody but the agent's SIGKILL ends a shim before its command.
 	signal.Ignore(syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGPIPE)
-	if err := hold(d, pid); err != nil {
+	if err := hold(dir, pid); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}

@@ -1,4 +1,11 @@
-package shim
+// Package keeper starts shims, follows them and finds them again after a restart
+// of the agent: the life of a container as package containerizer tells it, for
+// the containerizers posix and runc alike. How processes are isolated, killed and
+// measured is left to a Driver; the files it works with belong to package shim.
+//
+// Concurrency: a Keeper may be used by many goroutines. It has one of its own
+// per container that runs, without a thread and without a timer on Linux.
+package keeper
 
 import (
 	"context"
@@ -13,24 +20,25 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/soukproject/souk/agent/containerizer"
+	"github.com/soukproject/souk/agent/containerizer/shim"
 )
 
 // A Container is what a Driver needs to know of one.
 type Container struct {
 	ID   string
-	Shim Process
-	Init Process // zero while it is not known
-	Spec Spec
+	Shim shim.Process
+	Init shim.Process // zero while it is not known
+	Spec shim.Spec
 }
 
 // A Driver knows how processes are isolated, killed and measured. Its methods
 // may be called concurrently for different containers.
 type Driver interface {
 	// Prepare completes a spec before anything exists.
-	Prepare(s *Spec) error
+	Prepare(s *shim.Spec) error
 
 	// Command is the program and arguments that start a shim for dir.
-	Command(dir Dir) (path string, argv []string, err error)
+	Command(dir shim.Dir) (path string, argv []string, err error)
 
 	// Kill kills all processes of a container but not its shim, unless that is
 	// gone already. It is repeated until the shim has ended.
@@ -78,7 +86,7 @@ type Keeper struct {
 
 // entry is one container. Its channels are closed, never sent on.
 type entry struct {
-	dir      Dir
+	dir      shim.Dir
 	launched chan struct{} // Launch has succeeded or failed
 	ended    chan struct{} // term or failed is set
 	abort    context.CancelFunc
@@ -137,10 +145,14 @@ func lockRoot(root string) (*os.File, error) {
 func (k *Keeper) Close() error {
 	k.cancel()
 	k.wg.Wait()
+	// A child between fork and exec may share the file for a moment longer.
+	if err := syscall.Flock(int(k.lock.Fd()), syscall.LOCK_UN); err != nil {
+		return err
+	}
 	return k.lock.Close()
 }
 
-func (k *Keeper) dir(id string) Dir { return Dir(filepath.Join(k.root, "containers", id)) }
+func (k *Keeper) dir(id string) shim.Dir { return shim.Dir(filepath.Join(k.root, "containers", id)) }
 
 // Wait implements containerizer.Containerizer.
 func (k *Keeper) Wait(ctx context.Context, id string) (containerizer.Termination, error) {
@@ -364,7 +376,7 @@ func (e *entry) container() Container {
 	return e.c
 }
 
-func newEntry(dir Dir, c Container, abort context.CancelFunc) *entry {
+func newEntry(dir shim.Dir, c Container, abort context.CancelFunc) *entry {
 	e := &entry{
 		dir: dir, c: c, abort: abort,
 		launched: make(chan struct{}), ended: make(chan struct{}), turn: make(chan struct{}, 1),

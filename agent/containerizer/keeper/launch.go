@@ -1,4 +1,4 @@
-package shim
+package keeper
 
 import (
 	"context"
@@ -11,14 +11,8 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/soukproject/souk/agent/containerizer"
+	"github.com/soukproject/souk/agent/containerizer/shim"
 )
-
-// guard is set in the environment of every shim. A program that becomes a shim
-// by running itself again must not do so without end.
-const guard = "SOUK_SHIM"
-
-// Inside reports whether the calling process was started as a shim.
-func Inside() bool { return os.Getenv(guard) != "" }
 
 // Launch implements containerizer.Containerizer.
 func (k *Keeper) Launch(ctx context.Context, cfg containerizer.Config) (containerizer.Status, error) {
@@ -30,7 +24,7 @@ func (k *Keeper) Launch(ctx context.Context, cfg containerizer.Config) (containe
 }
 
 func (k *Keeper) launch(ctx context.Context, cfg containerizer.Config) (containerizer.Status, error) {
-	if Inside() {
+	if shim.Inside() {
 		return containerizer.Status{}, errors.New("this process is a shim itself: the program's main must call the shim before anything else")
 	}
 	if err := cfg.Check(); err != nil {
@@ -39,11 +33,11 @@ func (k *Keeper) launch(ctx context.Context, cfg containerizer.Config) (containe
 	if err := ctx.Err(); err != nil {
 		return containerizer.Status{}, err
 	}
-	program, err := Resolve(cfg)
+	program, err := shim.Resolve(cfg)
 	if err != nil {
 		return containerizer.Status{}, err
 	}
-	spec := Spec{Config: cfg, Program: program}
+	spec := shim.Spec{Config: cfg, Program: program}
 	if err := k.driver.Prepare(&spec); err != nil {
 		return containerizer.Status{}, err
 	}
@@ -90,17 +84,17 @@ func (k *Keeper) start(ctx context.Context, e *entry) error {
 	}
 	defer pipe.Close()
 	e.mu.Lock()
-	e.c.Shim = Identify(pid)
+	e.c.Shim = shim.Identify(pid)
 	e.mu.Unlock()
 	k.follow(e)
 
 	defer context.AfterFunc(ctx, func() { pipe.SetReadDeadline(time.Unix(1, 0)) })()
-	init, err := awaitReady(pipe)
+	init, err := shim.Await(pipe)
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	if errors.Is(err, errDied) {
-		return fmt.Errorf("%w: %s", err, e.dir.log())
+	if errors.Is(err, shim.ErrDied) {
+		return fmt.Errorf("%w: %s", err, e.dir.Log())
 	}
 	if err != nil {
 		return err
@@ -112,7 +106,7 @@ func (k *Keeper) start(ctx context.Context, e *entry) error {
 }
 
 // spawn starts a shim that holds the lock of dir and leads a session of its own.
-func (k *Keeper) spawn(dir Dir) (ready *os.File, pid int, err error) {
+func (k *Keeper) spawn(dir shim.Dir) (ready *os.File, pid int, err error) {
 	path, argv, err := k.driver.Command(dir)
 	if err != nil {
 		return nil, 0, err
@@ -130,26 +124,26 @@ func (k *Keeper) spawn(dir Dir) (ready *os.File, pid int, err error) {
 	null, log, lock := files[0], files[1], files[2]
 	p, err := os.StartProcess(path, argv, &os.ProcAttr{
 		Dir:   "/",
-		Env:   []string{guard + "=1", "GOMAXPROCS=1"},
+		Env:   shim.Environ(),
 		Files: []*os.File{null, log, log, answer, lock},
 		Sys:   &syscall.SysProcAttr{Setsid: true},
 	})
 	if err != nil {
 		ready.Close()
-		return nil, 0, fmt.Errorf("start shim %s: %w", path, reason(err))
+		return nil, 0, fmt.Errorf("start shim %s: %w", path, shim.Reason(err))
 	}
 	pid = p.Pid
 	return ready, pid, p.Release()
 }
 
 // openAll opens /dev/null, the log and the lock for a shim.
-func openAll(dir Dir) (files []*os.File, err error) {
+func openAll(dir shim.Dir) (files []*os.File, err error) {
 	for _, open := range []func() (*os.File, error){
 		func() (*os.File, error) { return os.Open(os.DevNull) },
 		func() (*os.File, error) {
-			return os.OpenFile(dir.path("log"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+			return os.OpenFile(dir.Path("log"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 		},
-		dir.lock,
+		dir.Lock,
 	} {
 		f, err := open()
 		if err != nil {
@@ -191,24 +185,24 @@ func (k *Keeper) undo(e *entry, cause error) error {
 // follow waits for the end of a shim and takes down how the container ended.
 func (k *Keeper) follow(e *entry) {
 	k.wg.Go(func() {
-		shim := e.container().Shim
-		if err := watch(k.ctx, e.dir, shim); err != nil {
+		pid := e.container().Shim.PID
+		if err := watch(k.ctx, e.dir, e.container().Shim); err != nil {
 			return // closed: the container goes on without us
 		}
 		var ws syscall.WaitStatus
-		syscall.Wait4(shim.PID, &ws, syscall.WNOHANG, nil) // ECHILD after a restart of the agent
+		syscall.Wait4(pid, &ws, syscall.WNOHANG, nil) // ECHILD after a restart of the agent
 		k.settle(e, containerizer.Lost)
 	})
 }
 
 // settle sets how a container whose shim is gone has ended.
 func (k *Keeper) settle(e *entry, without string) {
-	t, ok, err := e.dir.readExit()
+	t, ok, err := e.dir.ReadExit()
 	if err != nil {
 		k.log.Error("exit record not readable", zap.String("container_id", e.container().ID), zap.Error(err))
 	}
 	if !ok {
-		t = lostNow(without)
+		t = containerizer.Termination{Reason: without, When: time.Now()}
 	}
 	if !t.Known {
 		k.killRest(e)

@@ -1,4 +1,4 @@
-package shim
+package keeper
 
 import (
 	"context"
@@ -13,6 +13,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/soukproject/souk/agent/containerizer"
+	"github.com/soukproject/souk/agent/containerizer/shim"
 )
 
 // Recover implements containerizer.Containerizer.
@@ -48,7 +49,7 @@ func (k *Keeper) Recover(ctx context.Context, known []string) (alive []string, e
 // machine was restarted since the last call, or otherwise because it was lost.
 func (k *Keeper) checkBoot() (reason string, err error) {
 	path := filepath.Join(k.root, "boot_id")
-	now := bootID()
+	now := shim.BootID()
 	before, err := os.ReadFile(path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return "", err
@@ -125,13 +126,13 @@ func (k *Keeper) adopt(ctx context.Context, id, without string) error {
 // shim lives. Between fork and its first file a shim is known by its lock only.
 func (e *entry) identify(ctx context.Context) (running bool, err error) {
 	for {
-		held, err := e.dir.locked()
+		held, err := e.dir.Locked()
 		if err != nil {
 			return false, err
 		}
-		e.c.Init, _ = e.dir.readInit()
+		e.c.Init, _ = e.dir.ReadInit()
 		var unread error
-		if e.c.Shim, unread = e.dir.readShim(); unread == nil || !held {
+		if e.c.Shim, unread = e.dir.ReadShim(); unread == nil || !held {
 			return held, nil
 		}
 		select {

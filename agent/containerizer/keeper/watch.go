@@ -1,8 +1,10 @@
-package shim
+package keeper
 
 import (
 	"context"
 	"time"
+
+	"github.com/soukproject/souk/agent/containerizer/shim"
 )
 
 // A watcher waits for the end of one process.
@@ -13,14 +15,14 @@ type watcher interface {
 
 // watch waits for the end of the shim of dir. Where the system has no way to
 // wait for a process that is not a child, its lock is tried now and then.
-func watch(ctx context.Context, dir Dir, shim Process) error {
-	w, err := watchProcess(shim.PID)
+func watch(ctx context.Context, dir shim.Dir, p shim.Process) error {
+	w, err := watchProcess(p.PID)
 	if err != nil {
 		return poll(ctx, dir)
 	}
 	defer context.AfterFunc(ctx, func() { w.Close() })()
 	defer w.Close()
-	if !shim.Alive() {
+	if !p.Alive() {
 		return nil // the pid, if it exists, is somebody else's by now
 	}
 	if err := w.wait(); err != nil && ctx.Err() == nil {
@@ -30,11 +32,11 @@ func watch(ctx context.Context, dir Dir, shim Process) error {
 }
 
 // poll looks at the lock ten times a second.
-func poll(ctx context.Context, dir Dir) error {
+func poll(ctx context.Context, dir shim.Dir) error {
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		if held, err := dir.locked(); err == nil && !held {
+		if held, err := dir.Locked(); err == nil && !held {
 			return nil
 		}
 		select {
