@@ -169,23 +169,19 @@ func (o *Outbox) pump(ctx context.Context, s *sender, opts StreamOptions) error 
 	}
 }
 
-// ended chooses the reason that explains an error best: an interrupted write
-// reports a timeout whatever interrupted it.
+// ended chooses the reason that explains an error best: whatever interrupts a
+// write, what it reports is a timeout.
 func (o *Outbox) ended(ctx context.Context, err error) error {
-	if err == nil {
-		return nil
+	if err == nil || errors.Is(err, ErrSlowReader) {
+		return err
 	}
 	select {
 	case <-o.slow:
 		return ErrSlowReader
 	default:
 	}
-	var late interface{ Timeout() bool }
-	switch {
-	case ctx.Err() != nil:
+	if ctx.Err() != nil {
 		return context.Cause(ctx)
-	case errors.As(err, &late) && late.Timeout():
-		return fmt.Errorf("%w: %w", ErrSlowReader, err)
 	}
 	return err
 }
@@ -198,6 +194,8 @@ type sender struct {
 	timeout time.Duration
 	buf     []byte // records not yet written
 	body    []byte // scratch for one record's body
+
+	deadline time.Time // of the write under way
 
 	mu   sync.Mutex
 	over bool // interrupted: deadlines stay in the past
@@ -264,6 +262,15 @@ func (s *sender) write() error {
 	if cap(s.buf) > 4*writeSize {
 		s.buf, s.body = nil, nil // one large record is no reason to hold on to its size
 	}
+	return s.explain(err)
+}
+
+// explain tells a reader that let a write's time pass from other failures.
+func (s *sender) explain(err error) error {
+	var late interface{ Timeout() bool }
+	if errors.As(err, &late) && late.Timeout() && !time.Now().Before(s.deadline) {
+		return fmt.Errorf("%w: %w", ErrSlowReader, err)
+	}
 	return err
 }
 
@@ -275,15 +282,16 @@ func (s *sender) flush() error {
 		}
 	}
 	s.extend()
-	return s.control.Flush()
+	return s.explain(s.control.Flush())
 }
 
 // extend gives the next write its time. A writer without deadlines has its own ways to end.
 func (s *sender) extend() {
+	s.deadline = time.Now().Add(s.timeout)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.over {
-		_ = s.control.SetWriteDeadline(time.Now().Add(s.timeout))
+		_ = s.control.SetWriteDeadline(s.deadline)
 	}
 }
 

@@ -15,8 +15,9 @@ import (
 	"strconv"
 )
 
-// maxHeader bounds the digits of a length: more than any uint64 needs.
-const maxHeader = 20
+// maxHeader bounds a header in bytes. No length needs that many, but what is
+// no length should be shown to its sender at some length.
+const maxHeader = 64
 
 // firstRead bounds what is allocated on the word of a header alone. A longer
 // record grows its buffer only as its bytes arrive.
