@@ -166,3 +166,9 @@ func (s Schedule) reached(n int64, now time.Time) bool {
 	at, ok := s.At(n)
 	return ok && !at.After(now)
 }
+
+// Restart is the schedule with its next occurrence at the given instant, for
+// intervals without a length.
+func (s Schedule) Restart(at time.Time) Schedule {
+	return s.startAt(at.Truncate(time.Millisecond), s.at.Location())
+}
