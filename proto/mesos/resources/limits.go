@@ -86,3 +86,22 @@ func (l Limits) String() string {
 	}
 	return string(b)
 }
+
+// Min is the tighter of both limits, name by name.
+func (l Limits) Min(o Limits) Limits {
+	switch {
+	case len(o.entries) == 0:
+		return l
+	case len(l.entries) == 0:
+		return o
+	}
+	out := Limits{slices.Clone(l.entries)}
+	for _, e := range o.entries {
+		at, found := out.find(e.Name)
+		if !found {
+			out.entries = slices.Insert(out.entries, at, e)
+		}
+		out.entries[at].Amount = min(out.entries[at].Amount, e.Amount)
+	}
+	return out
+}

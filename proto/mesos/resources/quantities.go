@@ -200,3 +200,19 @@ func (q Quantities) String() string {
 	}
 	return string(b)
 }
+
+// Dominant is the largest fraction that q makes of total, over all names that total has: the dominant share of DRF.
+func (q Quantities) Dominant(total Quantities) float64 {
+	share := 0.0
+	for i := range q.known {
+		if q.known[i] > 0 && total.known[i] > 0 {
+			share = max(share, float64(q.known[i])/float64(total.known[i]))
+		}
+	}
+	for _, e := range q.other {
+		if t := total.Get(e.Name); t > 0 {
+			share = max(share, float64(e.Amount)/float64(t))
+		}
+	}
+	return share
+}

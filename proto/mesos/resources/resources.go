@@ -94,9 +94,20 @@ func (r Resources) Sub(o Resources) (Resources, bool) {
 	if !r.Contains(o) {
 		return r, false
 	}
+	return r.Minus(o), true
+}
+
+// Minus is r without whatever of o is in it.
+func (r Resources) Minus(o Resources) Resources {
+	if len(r) == 0 || len(o) == 0 {
+		return r
+	}
 	out := make(Resources, 0, len(r))
 	j := 0
 	for i := range r {
+		for j < len(o) && compare(&r[i], &o[j]) > 0 {
+			j++
+		}
 		if j == len(o) || compare(&r[i], &o[j]) != 0 {
 			out = append(out, r[i])
 			continue
@@ -107,9 +118,9 @@ func (r Resources) Sub(o Resources) (Resources, bool) {
 		j++
 	}
 	if len(out) == 0 {
-		return nil, true
+		return nil
 	}
-	return out, true
+	return out
 }
 
 // difference is a without b, which it contains.

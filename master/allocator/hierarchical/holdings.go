@@ -1,0 +1,215 @@
+package hierarchical
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/soukproject/souk/master/allocator"
+	"github.com/soukproject/souk/proto/mesos"
+	"github.com/soukproject/souk/proto/mesos/resources"
+)
+
+// holding is what a client holds on an agent. The resources carry no allocation: the client says it.
+type holding struct {
+	client    int32
+	resources resources.Resources
+}
+
+// holdingOf is the place of a client in the list of an agent.
+func (a *agent) holdingOf(c int32) (int, bool) {
+	return slices.BinarySearchFunc(a.holdings, c, func(x holding, c int32) int { return cmp.Compare(x.client, c) })
+}
+
+// held is what a client holds on an agent.
+func (a *agent) heldBy(c int32) resources.Resources {
+	if at, ok := a.holdingOf(c); ok {
+		return a.holdings[at].resources
+	}
+	return nil
+}
+
+// hold charges r, without allocation, to a client.
+func (h *Allocator) hold(a, c int32, r resources.Resources) {
+	before := h.agents.at(a).heldBy(c)
+	h.setHolding(a, c, before, before.Add(r))
+}
+
+// release takes r, without allocation, off a client.
+func (h *Allocator) release(a, c int32, r resources.Resources) {
+	before := h.agents.at(a).heldBy(c)
+	after, ok := before.Sub(r)
+	if !ok {
+		x, f := h.clients.at(c), h.frameworks.at(h.clients.at(c).framework)
+		panic(fmt.Sprintf("allocator: framework %s in role %s gives back %s on agent %s, but holds %s",
+			f.spec.ID, x.name, r, h.agents.at(a).spec.ID, before))
+	}
+	h.setHolding(a, c, before, after)
+}
+
+// setHolding replaces what a client holds on an agent, in all sums it is part of.
+func (h *Allocator) setHolding(a, c int32, before, after resources.Resources) {
+	x, cl := h.agents.at(a), h.clients.at(c)
+	h.charge(cl, before.Quantities(), after.Quantities())
+	h.consume(cl.role, quantities(before, countsForQuota), false)
+	h.consume(cl.role, quantities(after, countsForQuota), true)
+	x.used = x.used.Minus(before.NonShared()).Add(after.NonShared())
+	h.record(a, c, after)
+	h.recount(a)
+}
+
+// charge tells the sorters what a client holds more or less.
+func (h *Allocator) charge(c *client, before, after resources.Quantities) {
+	r := h.roles.at(c.role)
+	if more := after.Sub(before); !more.IsEmpty() {
+		r.frameworks.Allocate(c.place, more)
+		h.order.Allocate(r.place, more)
+	}
+	if less := before.Sub(after); !less.IsEmpty() {
+		r.frameworks.Release(c.place, less)
+		h.order.Release(r.place, less)
+	}
+}
+
+// record writes down what a client holds on an agent.
+func (h *Allocator) record(a, c int32, r resources.Resources) {
+	x := h.agents.at(a)
+	at, found := x.holdingOf(c)
+	switch {
+	case found && r.IsEmpty():
+		x.holdings = slices.Delete(x.holdings, at, at+1)
+		h.clients.at(c).holdings--
+		f := h.clients.at(c).framework
+		h.dropClient(c)
+		h.dropFramework(f)
+	case found:
+		x.holdings[at].resources = r
+	case !r.IsEmpty():
+		x.holdings = slices.Insert(x.holdings, at, holding{c, r})
+		h.clients.at(c).holdings++
+	}
+}
+
+// Hold is part of allocator.Allocator.
+func (h *Allocator) Hold(now time.Time, held allocator.Holding, id mesos.AgentID) {
+	if a, ok := h.agentIDs[id]; ok {
+		h.holdAll(now, held, a)
+	}
+}
+
+// holdAll charges resources to the clients that they are allocated to.
+func (h *Allocator) holdAll(now time.Time, held allocator.Holding, a int32) {
+	for role, r := range byRole(held.Resources) {
+		h.hold(a, h.client(h.framework(held.Framework), role), r)
+	}
+	h.loosen(now) // a guarantee may be covered now, and need less headroom
+}
+
+// Recover is part of allocator.Allocator.
+func (h *Allocator) Recover(now time.Time, id mesos.FrameworkID, agent mesos.AgentID, r resources.Resources) {
+	h.giveBack(now, id, agent, r, nil)
+}
+
+// Decline is part of allocator.Allocator.
+func (h *Allocator) Decline(now time.Time, id mesos.FrameworkID, agent mesos.AgentID, r resources.Resources, refuse time.Duration) {
+	until := now.Add(max(refuse, h.cfg.Interval))
+	if refuse <= 0 {
+		until = h.nextTurn(now)
+	}
+	h.giveBack(now, id, agent, r, func(a, c int32, r resources.Resources) { h.refuse(now, a, c, r, until) })
+}
+
+// giveBack frees resources; refuse, if any, is told about each part before.
+func (h *Allocator) giveBack(now time.Time, id mesos.FrameworkID, agent mesos.AgentID, r resources.Resources,
+	refuse func(a, c int32, r resources.Resources),
+) {
+	f, known := h.names[id]
+	a, there := h.agentIDs[agent]
+	if !known || !there {
+		return
+	}
+	for role, part := range byRole(r) {
+		at, ok := h.clientAt(f, role)
+		if !ok {
+			panic(fmt.Sprintf("allocator: framework %s gives back %s in role %s, where it holds nothing", id, part, role))
+		}
+		c := h.frameworks.at(f).clients[at]
+		if refuse != nil {
+			refuse(a, c, part)
+		}
+		h.release(a, c, part)
+	}
+	h.touch(now, a)
+	h.loosen(now)
+}
+
+// Convert is part of allocator.Allocator.
+func (h *Allocator) Convert(now time.Time, id mesos.FrameworkID, agent mesos.AgentID, from, to resources.Resources) bool {
+	a, ok := h.agentIDs[agent]
+	if !ok {
+		return false
+	}
+	total, ok := h.agents.at(a).spec.Total.Sub(from.Unallocated())
+	if !ok {
+		return false
+	}
+	total = total.Add(to.Unallocated())
+	if id == "" {
+		ok = h.convertFree(a, from, total)
+	} else {
+		ok = h.convertHeld(a, id, from, to, total)
+	}
+	if ok {
+		h.touch(now, a)
+		h.loosen(now)
+	}
+	return ok
+}
+
+func (h *Allocator) convertFree(a int32, from, total resources.Resources) bool {
+	x := h.agents.at(a)
+	if !x.free.Add(x.shared).Contains(from) {
+		return false
+	}
+	h.setTotal(a, total)
+	return true
+}
+
+func (h *Allocator) convertHeld(a int32, id mesos.FrameworkID, from, to, total resources.Resources) bool {
+	f, known := h.names[id]
+	if !known || from.IsEmpty() {
+		return false
+	}
+	at, ok := h.clientAt(f, from[0].Allocation)
+	if !ok {
+		return false
+	}
+	c := h.frameworks.at(f).clients[at]
+	before := h.agents.at(a).heldBy(c)
+	after, ok := before.Sub(from.Unallocated())
+	if !ok {
+		return false
+	}
+	h.setTotal(a, total)
+	h.setHolding(a, c, before, after.Add(to.Unallocated()))
+	return true
+}
+
+// byRole takes resources apart by the role they are allocated to, and takes the allocation off.
+func byRole(r resources.Resources) func(yield func(string, resources.Resources) bool) {
+	return func(yield func(string, resources.Resources) bool) {
+		for !r.IsEmpty() {
+			role := r[0].Allocation
+			if role == "" {
+				panic(fmt.Sprintf("allocator: %s is not allocated to a role", r))
+			}
+			rest := pick(r, func(x *resources.Resource) bool { return x.Allocation != role })
+			part := pick(r, func(x *resources.Resource) bool { return x.Allocation == role })
+			if !yield(role, part.Unallocated()) {
+				return
+			}
+			r = rest
+		}
+	}
+}

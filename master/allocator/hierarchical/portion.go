@@ -1,0 +1,68 @@
+package hierarchical
+
+import (
+	"strings"
+
+	"github.com/soukproject/souk/master/allocator"
+	"github.com/soukproject/souk/proto/mesos/resources"
+)
+
+// barrier names what keeps a client away from an agent whatever is free there, or "".
+func (h *Allocator) barrier(a, c int32) allocator.ReasonName {
+	x, cl := h.agents.at(a), h.clients.at(c)
+	can := &h.frameworks.at(cl.framework).spec.Capabilities
+	switch {
+	case x.gpus && h.cfg.KeepGPUs && !can.GPU:
+		return allocator.GPUsKept
+	case x.spec.Region != "" && x.spec.Region != h.cfg.Region && !can.RegionAware:
+		return allocator.RemoteRegion
+	case can.MultiRole && !x.spec.Capabilities.MultiRole,
+		strings.Contains(cl.name, "/") && !x.spec.Capabilities.HierarchicalRole:
+		return allocator.AgentNotCapable
+	case len(cl.constraints) > 0 && !cl.constraints.Accept(&x.spec):
+		return allocator.ConstraintsExclude
+	}
+	return ""
+}
+
+// usable is what a client may have by its role and capabilities of some resources.
+func (h *Allocator) usable(c int32, r resources.Resources) resources.Resources {
+	cl := h.clients.at(c)
+	can := &h.frameworks.at(cl.framework).spec.Capabilities
+	return pick(r, func(x *resources.Resource) bool {
+		return x.AllocatableTo(cl.name) &&
+			(!x.Revocable || can.Revocable) &&
+			(!x.Shared || can.Shared) &&
+			(!x.Refined() || can.ReservationRefinement)
+	})
+}
+
+// portion is what a client may have of what is free of an agent, shared resources apart; cut tells whether quota made
+// it less.
+func (h *Allocator) portion(a, c int32, guarantees bool) (part resources.Resources, cut bool) {
+	part = h.usable(c, h.agents.at(a).free)
+	if len(h.quotas) == 0 || part.IsEmpty() {
+		return part, false
+	}
+	if guarantees {
+		return h.guaranteed(c, part)
+	}
+	counted := pick(part, countsForQuota)
+	allowed := shrink(counted, h.allowance(c))
+	if allowed.Equal(counted) {
+		return part, false
+	}
+	return pick(part, notForQuota).Add(allowed), true
+}
+
+func notForQuota(r *resources.Resource) bool { return !countsForQuota(r) }
+
+// sharedFor is the shared resources that go with part. Alone they make no allocation: they would never be used up,
+// and be offered again and again.
+func (h *Allocator) sharedFor(a, c int32, part resources.Resources) resources.Resources {
+	shared := h.agents.at(a).shared
+	if len(shared) == 0 || part.IsEmpty() {
+		return nil
+	}
+	return h.usable(c, shared)
+}
