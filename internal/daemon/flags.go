@@ -91,6 +91,18 @@ func (f *FlagSet) Bool(p *bool, name, usage string) {
 	}})
 }
 
+// BoolFunc adds a flag that --name sets and --no-name clears, which set reads;
+// fallback is its default.
+func (f *FlagSet) BoolFunc(name string, fallback bool, usage string, set func(bool) error) {
+	f.add(&flag{name: name, fallback: strconv.FormatBool(fallback), usage: usage, boolean: true, set: func(text string) error {
+		on, err := parseBool(text)
+		if err != nil {
+			return err
+		}
+		return set(on)
+	}})
+}
+
 // Int adds a flag for a number from low to high; *p holds the default.
 func (f *FlagSet) Int(p *int, low, high int, name, usage string) {
 	f.Func(name, strconv.Itoa(*p), usage, func(text string) error {
@@ -165,6 +177,24 @@ func (f *FlagSet) Require(name, remedy string) {
 // error that says why, rather than a setting that is silently lost.
 func (f *FlagSet) Refuse(name, why string) {
 	f.add(&flag{name: name, set: func(string) error { return errors.New(why) }})
+}
+
+// Ignore adds a flag of Mesos that has no meaning here: it is accepted with a
+// warning, and not listed.
+func (f *FlagSet) Ignore(name string) {
+	f.add(&flag{name: name, set: f.ignore(name)})
+}
+
+// IgnoreBool is Ignore for a flag that may be given as --name or --no-name.
+func (f *FlagSet) IgnoreBool(name string) {
+	f.add(&flag{name: name, boolean: true, set: f.ignore(name)})
+}
+
+func (f *FlagSet) ignore(name string) func(string) error {
+	return func(string) error {
+		f.warnings = append(f.warnings, fmt.Sprintf("flag --%s has no effect: it has no meaning in Souk", name))
+		return nil
+	}
 }
 
 // Alias lets old stand for name, with a warning.

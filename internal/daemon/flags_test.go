@@ -36,6 +36,14 @@ func newFlags() (*daemon.FlagSet, *settings) {
 	f.Bool(&s.Root, "root_submissions", "Allow root")
 	f.Float(&s.Factor, "factor", "Factor")
 	f.Refuse("acls", "access control is not part of this version: remove the flag")
+	f.Ignore("webui_dir")
+	f.IgnoreBool("registry_strict")
+	f.BoolFunc("authenticate", false, "Not yet", func(on bool) error {
+		if on {
+			return errors.New("authentication is not part of this version: remove the flag")
+		}
+		return nil
+	})
 	f.Alias("slave_ping_timeout", "agent_ping_timeout")
 	return f, s
 }
@@ -77,6 +85,7 @@ func TestFlags(t *testing.T) {
 			base(func(s *settings) { s.Credentials = "/etc/c" })},
 		{"an old name", []string{"--slave_ping_timeout=2secs"}, nil,
 			base(func(s *settings) { s.Ping = 2 * time.Second })},
+		{"flags without a meaning", []string{"--webui_dir=/x", "--no-registry_strict", "--no-authenticate"}, nil, base(func(s *settings) {})},
 		{"an equals sign in the value", []string{"--cluster=a=b", "--factor=1e-1"}, nil,
 			base(func(s *settings) { s.Name, s.Factor = "a=b", 0.1 })},
 	}
@@ -114,6 +123,7 @@ func TestFlagErrorsNameTheFlagAndTheRemedy(t *testing.T) {
 		{"given twice", []string{"--port=1", "--port=2"}, nil, []string{"--port was given twice"}},
 		{"not a flag", []string{"start"}, nil, []string{`"start"`, "--name=value"}},
 		{"not here yet", []string{"--acls={}"}, nil, []string{"--acls", "not part of this version"}},
+		{"a boolean that must stay off", []string{"--authenticate"}, nil, []string{"--authenticate", "not part of this version"}},
 		{"no such file", []string{"--cluster=file:///nonexistent/x"}, nil, []string{"--cluster", "/nonexistent/x"}},
 	}
 	for _, c := range cases {
@@ -150,7 +160,7 @@ func TestRequiredFlag(t *testing.T) {
 
 func TestFlagsAreListed(t *testing.T) {
 	f, _ := newFlags()
-	if err := f.Parse([]string{"--slave_ping_timeout=2secs"}, nil); err != nil {
+	if err := f.Parse([]string{"--slave_ping_timeout=2secs", "--webui_dir=/x"}, nil); err != nil {
 		t.Fatal(err)
 	}
 	values := make(map[string]string)
@@ -160,12 +170,12 @@ func TestFlagsAreListed(t *testing.T) {
 		}
 	}
 	want := map[string]string{"agent_ping_timeout": "2secs", "port": "5050", "fetcher_cache_size": "2GB",
-		"quiet": "false", "root_submissions": "true", "factor": "0.8"}
+		"quiet": "false", "authenticate": "false", "root_submissions": "true", "factor": "0.8"}
 	if diff := cmp.Diff(want, values); diff != "" {
 		t.Errorf("flags with a value (-want +got):\n%s", diff)
 	}
-	if w := f.Warnings(); len(w) != 1 || !strings.Contains(w[0], "agent_ping_timeout") {
-		t.Errorf("Warnings = %q, want one about the old name", w)
+	if w := f.Warnings(); len(w) != 2 || !strings.Contains(w[0], "agent_ping_timeout") || !strings.Contains(w[1], "--webui_dir has no effect") {
+		t.Errorf("Warnings = %q, want one about the old name and one about what has no meaning", w)
 	}
 	if usage := f.Usage(); !strings.Contains(usage, "--[no-]quiet (default false)") || strings.Contains(usage, "acls") {
 		t.Errorf("Usage = %s", usage)

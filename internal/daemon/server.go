@@ -54,7 +54,9 @@ func (s Server) Serve(ctx context.Context, ln net.Listener) error {
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
 		ConnState:         crowd.changed,
-		ErrorLog:          zap.NewStdLog(s.Log.WithOptions(zap.IncreaseLevel(zap.ErrorLevel))),
+		// OPTIONS * is for the handler to answer.
+		DisableGeneralOptionsHandler: true,
+		ErrorLog:                     zap.NewStdLog(s.Log.WithOptions(zap.IncreaseLevel(zap.ErrorLevel))),
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- srv.Serve(ln) }()
