@@ -1,0 +1,42 @@
+package spec
+
+// refuseUnsupported names every member that is valid but that this version
+// cannot honour. Nothing is accepted and then ignored.
+func refuseUnsupported(rep *report, a *App) {
+	refuse := func(path string, given bool, why string) {
+		if given {
+			rep.add(path, "%s", notSupportedBy+why)
+		}
+	}
+	refuse("/check", a.Check != nil, "agents run no checks; use a health check of protocol HTTP, HTTPS or TCP")
+	refuse("/env", usesSecrets(a), "there is no secret store; pass the value itself")
+	refuse("/secrets", len(a.Secrets) > 0, "there is no secret store")
+	refuse("/executor", a.Executor != "" && a.Executor != "//cmd", `apps run under the built-in executor only; leave "executor" empty`)
+	refuse("/executorResources", a.ExecutorResources != nil, "the built-in executor needs no resources of its own")
+	refuse("/fetch", len(a.Fetch) > 0, "agents fetch no files; bring them with the command")
+	refuse("/readinessChecks", len(a.ReadinessChecks) > 0, "deployments wait for health checks only")
+	refuse("/tty", a.TTY != nil && *a.TTY, "tasks get no terminal")
+	refuse("/networks", !a.HostNetworking(), `containers share the host's network; use "networks": [{"mode": "host"}]`)
+	refuseContainer(refuse, a.Container)
+	for i, h := range a.HealthChecks {
+		refuse(element("/healthChecks", i)+"/protocol", !h.ByScheduler(), "agents run no health checks; use HTTP, HTTPS or TCP")
+	}
+}
+
+func refuseContainer(refuse func(string, bool, string), c *Container) {
+	if c == nil {
+		return
+	}
+	refuse("/container/docker", c.Docker != nil, "agents run no images; the command runs on the agent's own file system")
+	refuse("/container/volumes", len(c.Volumes) > 0, "containers have no volumes besides their sandbox")
+	refuse("/container/linuxInfo", c.LinuxInfo != nil, "seccomp and IPC settings are not passed on")
+}
+
+func usesSecrets(a *App) bool {
+	for _, v := range a.Env {
+		if v.Secret != "" {
+			return true
+		}
+	}
+	return false
+}
