@@ -1,0 +1,107 @@
+package core
+
+import (
+	"fmt"
+	"math"
+
+	mesospb "github.com/soukproject/souk/proto/mesos/v1"
+)
+
+// refusal says what becomes of a task that asks for what this agent does not do.
+type refusal struct {
+	state  mesospb.TaskState
+	reason mesospb.TaskStatus_Reason
+	why    string
+}
+
+// cannot names the first thing a task asks for that this agent does not do; nil
+// is none. Nothing is ever left out in silence.
+func (a *Agent) cannot(t *mesospb.TaskInfo) *refusal {
+	if field := beyondExecutor(t); field != "" {
+		return &refusal{
+			mesospb.TaskState_TASK_ERROR, mesospb.TaskStatus_REASON_TASK_INVALID,
+			fmt.Sprintf("%s is not supported by this agent", field),
+		}
+	}
+	why := a.beyondContainer(t)
+	if why == "" {
+		return nil
+	}
+	return &refusal{
+		mesospb.TaskState_TASK_FAILED, mesospb.TaskStatus_REASON_CONTAINER_LAUNCH_FAILED,
+		"Failed to launch container: " + why,
+	}
+}
+
+// beyondExecutor names a field that the built-in executor cannot serve.
+func beyondExecutor(t *mesospb.TaskInfo) string {
+	switch {
+	case t.GetExecutor() != nil:
+		return "'executor'"
+	case t.GetCommand() == nil:
+		return "A task without 'command'"
+	case t.GetHealthCheck() != nil:
+		return "'health_check'"
+	case t.GetCheck() != nil:
+		return "'check'"
+	}
+	return ""
+}
+
+// beyondContainer says what containers of this agent cannot be.
+func (a *Agent) beyondContainer(t *mesospb.TaskInfo) string {
+	for _, field := range unsupported(t) {
+		if field.used {
+			return fmt.Sprintf("'%s' is not supported by this agent", field.name)
+		}
+	}
+	for _, v := range t.GetCommand().GetEnvironment().GetVariables() {
+		if v.GetSecret().GetType() == mesospb.Secret_REFERENCE {
+			return fmt.Sprintf("environment variable '%s' refers to a secret, and this agent has no secret resolver", v.GetName())
+		}
+	}
+	for _, name := range []string{"cpus", "mem"} {
+		limit, ok := t.GetLimits()[name]
+		switch {
+		case ok && !a.cfg.Limited:
+			return fmt.Sprintf("limit of '%s' needs an agent that isolates containers (--containerizer=runc)", name)
+		case ok && math.IsNaN(limit.GetValue()):
+			return fmt.Sprintf("limit of '%s' is not a number", name)
+		}
+	}
+	return ""
+}
+
+type field struct {
+	name string
+	used bool
+}
+
+func unsupported(t *mesospb.TaskInfo) []field {
+	c := t.GetContainer()
+	docker := c != nil && c.GetType() == mesospb.ContainerInfo_DOCKER // which an absent one reads as, too
+	fields := []field{
+		{"command.uris", len(t.GetCommand().GetUris()) > 0},
+		{"container.type DOCKER", docker},
+		{"container.docker", c.GetDocker() != nil},
+		{"container.mesos.image", c.GetMesos().GetImage() != nil},
+		{"container.volumes", len(c.GetVolumes()) > 0},
+		{"container.linux_info", c.GetLinuxInfo() != nil},
+		{"container.rlimit_info", c.GetRlimitInfo() != nil},
+		{"container.tty_info", c.GetTtyInfo() != nil},
+	}
+	for _, n := range c.GetNetworkInfos() {
+		fields = append(fields,
+			field{"container.network_infos.name", n.GetName() != ""},
+			field{"container.network_infos.ip_addresses", len(n.GetIpAddresses()) > 0},
+			field{"container.network_infos.port_mappings", len(n.GetPortMappings()) > 0})
+	}
+	for _, r := range t.GetResources() {
+		fields = append(fields,
+			field{"resources.disk.persistence", r.GetDisk().GetPersistence() != nil},
+			field{"resources.disk.volume", r.GetDisk().GetVolume() != nil},
+			field{"resources.disk.source", r.GetDisk().GetSource() != nil},
+			field{"resources gpus", r.GetName() == "gpus" && r.GetScalar().GetValue() > 0})
+	}
+	return fields
+}

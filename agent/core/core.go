@@ -1,0 +1,171 @@
+package core
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/soukproject/souk/proto/mesos"
+	mesospb "github.com/soukproject/souk/proto/mesos/v1"
+)
+
+// Config says what an agent is. Info, Boot and Rand are required.
+type Config struct {
+	Info    *mesospb.AgentInfo // hostname, port, resources, attributes; no id. Must not be changed
+	Version string             // told to the master
+	Boot    string             // made anew each time the process starts
+	IP      string             // in the container_status of updates
+	Rand    *rand.Rand         // makes the ids of containers and updates
+
+	// Additive lets resources and attributes grow between two starts while
+	// tasks run; otherwise they must not change.
+	Additive bool
+
+	// Limited tells that containers are held to their limits; tasks that set
+	// limits of their own are refused otherwise.
+	Limited bool
+	// HardCPU makes a task's cpus a quota and not only a weight (Mesos: --cgroups_enable_cfs).
+	HardCPU bool
+	// PIDs bounds the processes and threads of a container; 0: not here.
+	PIDs int64
+
+	// ShutdownGrace is how long containers have after SIGTERM when their
+	// framework or the agent ends; 0: 5 seconds.
+	ShutdownGrace time.Duration
+}
+
+// An Agent is the state of one agent.
+type Agent struct {
+	cfg       Config
+	info      *mesospb.AgentInfo // with id, once there is one
+	recovered bool
+	leaving   string // why the agent is ending, "" if it is not
+
+	frameworks []*framework // in the order they came
+	completed  []*framework // the last few that have nothing here any more
+	containers map[mesos.ContainerID]*executor
+
+	session  session
+	seq      uint64    // of the last Checkpoint
+	durable  uint64    // the last one that came back
+	waiting  []waiting // what follows Checkpoints, in order
+	effects  []Effect  // of the step under way
+	counters Counters
+}
+
+// New returns an agent that awaits Recovered.
+func New(cfg Config) *Agent {
+	if cfg.Info == nil || cfg.Rand == nil {
+		panic("agent core: Config lacks Info or Rand")
+	}
+	if cfg.ShutdownGrace <= 0 {
+		cfg.ShutdownGrace = 5 * time.Second
+	}
+	return &Agent{cfg: cfg, info: cfg.Info, containers: make(map[mesos.ContainerID]*executor)}
+}
+
+// Step takes an event and returns what is to be done about it. The caller owns
+// the slice.
+func (a *Agent) Step(now time.Time, ev Event) []Effect {
+	a.effects = nil
+	if _, ok := ev.(Recovered); !ok && !a.recovered {
+		panic(fmt.Sprintf("agent core: %T before Recovered", ev))
+	}
+	switch ev := ev.(type) {
+	case Recovered:
+		a.restore(now, ev)
+	case Checkpointed:
+		a.checkpointed(now, ev.Seq)
+	case Connecting:
+		a.connecting(now, ev.Session)
+	case Received:
+		a.received(now, ev.Session, ev.Event)
+	case Disconnected:
+		a.disconnected(ev.Session)
+	case Launched:
+		a.launched(now, ev)
+	case LaunchFailed:
+		a.launchFailed(now, ev)
+	case Exited:
+		a.exited(now, ev)
+	case Destroyed:
+		a.destroyed(now, ev.Container)
+	case Tick:
+		a.tick(now)
+	default:
+		panic(fmt.Sprintf("agent core: unknown event %T", ev))
+	}
+	return a.effects
+}
+
+// Deadline is when Step next has something to do if nothing else happens.
+func (a *Agent) Deadline() (at time.Time, ok bool) {
+	var d deadline
+	d.add(a.session.deadline())
+	for t := range a.tasks() {
+		d.add(t.stream.Deadline())
+		d.add(t.overdue())
+	}
+	for _, f := range a.frameworks {
+		for _, x := range f.executors {
+			d.add(x.stop.deadline())
+		}
+	}
+	return d.at, d.ok
+}
+
+// tick does everything that is due.
+func (a *Agent) tick(now time.Time) {
+	a.checkSilence(now)
+	for t := range a.tasks() {
+		a.sendUpdate(t, t.stream.Tick(now))
+		if at, ok := t.overdue(); ok && !now.Before(at) {
+			a.endOverdue(now, t)
+		}
+	}
+	for _, f := range a.frameworks {
+		for _, x := range f.executors {
+			a.escalate(now, x)
+		}
+	}
+}
+
+func (a *Agent) emit(e Effect) { a.effects = append(a.effects, e) }
+
+func (a *Agent) refuse(what, id, why string) {
+	a.emit(Refused{What: what, ID: id, Why: why})
+}
+
+// id is the agent's, "" until a master has admitted it.
+func (a *Agent) id() mesos.AgentID { return mesos.AgentID(a.info.GetId().GetValue()) }
+
+// uuid makes a random UUID, version 4.
+func (a *Agent) uuid() [16]byte {
+	var u [16]byte
+	for i := 0; i < len(u); i += 8 {
+		x := a.cfg.Rand.Uint64()
+		for j := range 8 {
+			u[i+j] = byte(x >> (8 * j))
+		}
+	}
+	u[6] = u[6]&0x0f | 0x40
+	u[8] = u[8]&0x3f | 0x80
+	return u
+}
+
+func (a *Agent) newContainerID() mesos.ContainerID {
+	u := a.uuid()
+	return mesos.ContainerID(fmt.Sprintf("%x-%x-%x-%x-%x", u[:4], u[4:6], u[6:8], u[8:10], u[10:]))
+}
+
+// deadline is the earliest of several.
+type deadline struct {
+	at time.Time
+	ok bool
+}
+
+func (d *deadline) add(at time.Time, ok bool) {
+	if ok && (!d.ok || at.Before(d.at)) {
+		d.at, d.ok = at, true
+	}
+}

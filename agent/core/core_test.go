@@ -1,0 +1,229 @@
+package core
+
+import (
+	"math"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"google.golang.org/protobuf/proto"
+
+	linkpb "github.com/soukproject/souk/proto/mesos/link"
+	mesospb "github.com/soukproject/souk/proto/mesos/v1"
+)
+
+func TestLimits(t *testing.T) {
+	const mb = 1 << 20
+	limited := func(cpus, mem float64) func(*mesospb.TaskInfo) {
+		return func(t *mesospb.TaskInfo) {
+			t.Limits = map[string]*mesospb.Value_Scalar{"cpus": {Value: &cpus}, "mem": {Value: &mem}}
+		}
+	}
+	tests := []struct {
+		name string
+		hard bool
+		edit func(*mesospb.TaskInfo)
+		want Limits
+	}{
+		{"request", false, nil, Limits{CPURequest: 1100, MemRequest: 96 * mb}},
+		{"request as a quota", true, nil, Limits{CPURequest: 1100, CPULimit: 1100, MemRequest: 96 * mb}},
+		{"limits", false, limited(2, 128), Limits{CPURequest: 1100, CPULimit: 2100, MemRequest: 96 * mb, MemLimit: 160 * mb}},
+		{"infinite limits", true, limited(math.Inf(1), math.Inf(1)), Limits{CPURequest: 1100, MemRequest: 96 * mb, MemLimit: Unlimited}},
+		{"nothing", false, func(t *mesospb.TaskInfo) { t.Resources = nil }, Limits{CPURequest: 100, MemRequest: 32 * mb}},
+		{"reserved and not", false, func(t *mesospb.TaskInfo) { t.Resources = append(t.Resources, scalarResource("cpus", 0.5)) },
+			Limits{CPURequest: 1600, MemRequest: 96 * mb}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			cfg := testConfig()
+			cfg.HardCPU = tt.hard
+			task := testTask("t")
+			if tt.edit != nil {
+				tt.edit(task)
+			}
+			if diff := cmp.Diff(tt.want, New(cfg).limits(task)); diff != "" {
+				t.Errorf("limits (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestCannotNamesTheField(t *testing.T) {
+	container := func(edit func(*mesospb.ContainerInfo)) func(*mesospb.TaskInfo) {
+		return func(t *mesospb.TaskInfo) {
+			t.Container = &mesospb.ContainerInfo{Type: mesospb.ContainerInfo_MESOS.Enum()}
+			edit(t.Container)
+		}
+	}
+	network := func(n *mesospb.NetworkInfo) func(*mesospb.TaskInfo) {
+		return container(func(c *mesospb.ContainerInfo) { c.NetworkInfos = []*mesospb.NetworkInfo{n} })
+	}
+	tests := []struct {
+		edit  func(*mesospb.TaskInfo)
+		want  string // part of the message; "" when the task is taken
+		state mesospb.TaskState
+	}{
+		{func(*mesospb.TaskInfo) {}, "", 0},
+		{func(t *mesospb.TaskInfo) { t.Command = nil }, "'command'", mesospb.TaskState_TASK_ERROR},
+		{func(t *mesospb.TaskInfo) { t.Executor = &mesospb.ExecutorInfo{} }, "'executor'", mesospb.TaskState_TASK_ERROR},
+		{func(t *mesospb.TaskInfo) { t.HealthCheck = &mesospb.HealthCheck{} }, "'health_check'", mesospb.TaskState_TASK_ERROR},
+		{func(t *mesospb.TaskInfo) { t.Check = &mesospb.CheckInfo{} }, "'check'", mesospb.TaskState_TASK_ERROR},
+		{container(func(*mesospb.ContainerInfo) {}), "", 0},
+		{container(func(c *mesospb.ContainerInfo) { c.Type = mesospb.ContainerInfo_DOCKER.Enum() }), "DOCKER", mesospb.TaskState_TASK_FAILED},
+		{container(func(c *mesospb.ContainerInfo) { c.Volumes = []*mesospb.Volume{{}} }), "container.volumes", mesospb.TaskState_TASK_FAILED},
+		{container(func(c *mesospb.ContainerInfo) { c.Mesos = &mesospb.ContainerInfo_MesosInfo{Image: &mesospb.Image{}} }), "container.mesos.image", mesospb.TaskState_TASK_FAILED},
+		{container(func(c *mesospb.ContainerInfo) { c.LinuxInfo = &mesospb.LinuxInfo{} }), "container.linux_info", mesospb.TaskState_TASK_FAILED},
+		{network(&mesospb.NetworkInfo{}), "", 0},
+		{network(&mesospb.NetworkInfo{Name: new("web")}), "container.network_infos.name", mesospb.TaskState_TASK_FAILED},
+		{func(t *mesospb.TaskInfo) { t.Resources = append(t.Resources, scalarResource("gpus", 1)) }, "gpus", mesospb.TaskState_TASK_FAILED},
+		{func(t *mesospb.TaskInfo) {
+			t.Command.Environment = &mesospb.Environment{Variables: []*mesospb.Environment_Variable{{
+				Name: new("KEY"), Secret: &mesospb.Secret{Type: mesospb.Secret_REFERENCE.Enum()},
+			}}}
+		}, "'KEY'", mesospb.TaskState_TASK_FAILED},
+		{func(t *mesospb.TaskInfo) { t.Limits = map[string]*mesospb.Value_Scalar{"mem": {Value: new(9.0)}} }, "'mem'", mesospb.TaskState_TASK_FAILED},
+	}
+	for _, tt := range tests {
+		cfg := testConfig()
+		cfg.Limited = false
+		task := testTask("t")
+		tt.edit(task)
+		got := New(cfg).cannot(task)
+		switch {
+		case tt.want == "" && got != nil:
+			t.Errorf("cannot(%v) = %q, want nil", task, got.why)
+		case tt.want != "" && (got == nil || !strings.Contains(got.why, tt.want) || got.state != tt.state):
+			t.Errorf("cannot(%v) = %+v, want %v naming %s", task, got, tt.state, tt.want)
+		}
+	}
+}
+
+func TestIncompatible(t *testing.T) {
+	base := testConfig().Info
+	base.Attributes = []*mesospb.Attribute{textAttribute("rack", "r1")}
+	tests := []struct {
+		name     string
+		edit     func(*mesospb.AgentInfo)
+		equal    bool // accepted by the policy equal
+		additive bool // accepted by the policy additive
+	}{
+		{"nothing", func(*mesospb.AgentInfo) {}, true, true},
+		{"hostname", func(i *mesospb.AgentInfo) { i.Hostname = new("other") }, false, false},
+		{"port", func(i *mesospb.AgentInfo) { i.Port = new(int32(1)) }, false, false},
+		{"more", func(i *mesospb.AgentInfo) { i.Resources[0] = scalarResource("cpus", 8) }, false, true},
+		{"less", func(i *mesospb.AgentInfo) { i.Resources[0] = scalarResource("cpus", 2) }, false, false},
+		{"attribute added", func(i *mesospb.AgentInfo) { i.Attributes = append(i.Attributes, textAttribute("zone", "z")) }, false, true},
+		{"attribute changed", func(i *mesospb.AgentInfo) { i.Attributes[0] = textAttribute("rack", "r2") }, false, false},
+	}
+	for _, tt := range tests {
+		fresh := proto.CloneOf(base)
+		tt.edit(fresh)
+		if why := incompatible(base, fresh, false); (why == "") != tt.equal {
+			t.Errorf("%s: incompatible(equal) = %q, want accepted %v", tt.name, why, tt.equal)
+		}
+		if why := incompatible(base, fresh, true); (why == "") != tt.additive {
+			t.Errorf("%s: incompatible(additive) = %q, want accepted %v", tt.name, why, tt.additive)
+		}
+	}
+}
+
+func textAttribute(name, value string) *mesospb.Attribute {
+	return &mesospb.Attribute{Name: &name, Type: mesospb.Value_TEXT.Enum(), Text: &mesospb.Value_Text{Value: &value}}
+}
+
+// A changed agent goes on only when nothing would be lost by it.
+func TestReconfiguration(t *testing.T) {
+	start := func(run bool) *world {
+		w := newWorld(t, testConfig())
+		w.connect()
+		w.deliver(registeredEvent("S0"))
+		if run {
+			w.deliver(runEvent(testFramework("f1"), testTask("t1")))
+		}
+		w.write(len(w.pending))
+		w.cfg.Info = proto.CloneOf(w.cfg.Info)
+		w.cfg.Info.Hostname = new("elsewhere")
+		return w
+	}
+	t.Run("with a task", func(t *testing.T) {
+		w := start(true)
+		w.boot(false)
+		if !strings.Contains(w.exit, "hostname was 'host' and is 'elsewhere'") {
+			t.Errorf("exit = %q, want it to name the hostname", w.exit)
+		}
+	})
+	t.Run("with a task, after a reboot", func(t *testing.T) {
+		w := start(true)
+		w.boot(true)
+		w.write(len(w.pending))
+		if w.exit != "" || w.agent.id() != "" || w.disk.Len() != 0 {
+			t.Errorf("exit = %q, id = %q, %d records; want a new agent", w.exit, w.agent.id(), w.disk.Len())
+		}
+	})
+	t.Run("without a task", func(t *testing.T) {
+		w := start(false)
+		w.boot(false)
+		if w.exit != "" || w.agent.id() != "" {
+			t.Errorf("exit = %q, id = %q, want a new agent", w.exit, w.agent.id())
+		}
+	})
+}
+
+func TestShutdownExecutorKillsItsTask(t *testing.T) {
+	w := newWorld(t, testConfig())
+	w.connect()
+	w.deliver(registeredEvent("S0"))
+	w.deliver(runEvent(testFramework("f1"), testTask("t1")))
+	w.write(len(w.pending))
+	w.step(Launched{Container: w.container("t1"), PID: 1})
+	w.deliver(&linkpb.Event{Type: linkpb.Event_SHUTDOWN_EXECUTOR.Enum(), ShutdownExecutor: &linkpb.ShutdownExecutor{
+		FrameworkId: &mesospb.FrameworkID{Value: new("f1")}, ExecutorId: &mesospb.ExecutorID{Value: new("t1")},
+	}})
+	effects := w.write(len(w.pending))
+	want := SendSignal{Container: w.container("t1"), Signal: Terminate}
+	if n := len(effects); n == 0 || effects[n-1] != Effect(want) {
+		t.Errorf("effects = %v, want the last to be %v", effects, want)
+	}
+}
+
+func TestSnapshotShowsWhatMesosShows(t *testing.T) {
+	w := newWorld(t, testConfig())
+	w.connect()
+	w.deliver(registeredEvent("S0"))
+	w.deliver(runEvent(testFramework("f1"), testTask("t1")))
+	w.write(len(w.pending))
+	w.step(Launched{Container: w.container("t1"), PID: 1})
+	x, ok := w.agent.Snapshot().Find(w.container("t1"))
+	if !ok || !x.Running || len(x.Tasks) != 1 {
+		t.Fatalf("Find = %+v, %v, want a running executor with a task", x, ok)
+	}
+	if got, want := x.Info.GetName(), "Command Executor (Task: t1) (Command: sh -c 'run me')"; got != want {
+		t.Errorf("name = %q, want %q", got, want)
+	}
+	var states []mesospb.TaskState
+	for _, s := range x.Tasks[0].Statuses {
+		states = append(states, s.GetState())
+	}
+	want := []mesospb.TaskState{mesospb.TaskState_TASK_STARTING, mesospb.TaskState_TASK_RUNNING}
+	if diff := cmp.Diff(want, states); diff != "" {
+		t.Errorf("statuses (-want +got):\n%s", diff)
+	}
+}
+
+func TestCommandText(t *testing.T) {
+	tests := []struct {
+		command *mesospb.CommandInfo
+		want    string
+	}{
+		{&mesospb.CommandInfo{Value: new("sleep 3000")}, "sh -c 'sleep 3000'"},
+		{&mesospb.CommandInfo{Value: new("echo out; echo err")}, "sh -c 'echo out; ec...'"},
+		{&mesospb.CommandInfo{}, "NO COMMAND"},
+		{&mesospb.CommandInfo{Shell: new(false)}, "NO EXECUTABLE"},
+		{&mesospb.CommandInfo{Shell: new(false), Value: new("/bin/echo"), Arguments: []string{"echo", "x"}}, "[/bin/echo, echo, x]"},
+	}
+	for _, tt := range tests {
+		if got := commandText(tt.command); got != tt.want {
+			t.Errorf("commandText(%v) = %q, want %q", tt.command, got, tt.want)
+		}
+	}
+}

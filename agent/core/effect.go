@@ -1,0 +1,103 @@
+package core
+
+import (
+	"github.com/soukproject/souk/proto/mesos"
+	checkpointpb "github.com/soukproject/souk/proto/mesos/checkpoint"
+	linkpb "github.com/soukproject/souk/proto/mesos/link"
+	mesospb "github.com/soukproject/souk/proto/mesos/v1"
+)
+
+// An Effect is anything the agent wants done. The shell begins effects in the
+// order given; none of them blocks.
+type Effect interface{ effect() }
+
+// A Run is one life of an executor; its sandbox bears these names.
+type Run struct {
+	Agent     mesos.AgentID
+	Framework mesos.FrameworkID
+	Executor  mesos.ExecutorID
+	Container mesos.ContainerID
+}
+
+// A Signal is what a container can be told.
+type Signal int
+
+// The signals: Terminate asks a task to end, Kill ends it.
+const (
+	Terminate Signal = iota
+	Kill
+)
+
+// String names the signal as kernels do.
+func (s Signal) String() string {
+	if s == Kill {
+		return "SIGKILL"
+	}
+	return "SIGTERM"
+}
+
+type (
+	// Checkpoint asks for records to be made durable, in this order and all or
+	// none; Checkpointed{Seq} comes back, or the process ends.
+	Checkpoint struct {
+		Seq     uint64
+		Records []*checkpointpb.Record
+	}
+
+	// Launch starts a container for a command task. Launched or LaunchFailed
+	// comes back, and after Launched, once, Exited. The messages must not be changed.
+	Launch struct {
+		Run       Run
+		Framework *mesospb.FrameworkInfo
+		Task      *mesospb.TaskInfo
+		Limits    Limits
+	}
+	// Await asks for Exited of a container that an earlier agent launched.
+	Await struct{ Container mesos.ContainerID }
+	// SendSignal sends a signal to all processes of a container.
+	SendSignal struct {
+		Container mesos.ContainerID
+		Signal    Signal
+	}
+	// Destroy kills a container if it runs, cleans up after it and forgets it,
+	// exit record included. Destroyed comes back.
+	Destroy struct{ Container mesos.ContainerID }
+
+	// Subscribe opens a session at the leading master.
+	Subscribe struct {
+		Session   Session
+		Subscribe *linkpb.Subscribe
+	}
+	// Send tells the master something; its Seq is set.
+	Send struct {
+		Session Session
+		Message *linkpb.Message
+	}
+	// Disconnect ends a session; Disconnected comes back.
+	Disconnect struct {
+		Session Session
+		Why     string
+	}
+
+	// CollectGarbage says that a sandbox is of use to nobody but readers of its files.
+	CollectGarbage struct{ Run Run }
+
+	// Exit ends the agent for good. Restarting it does not help unless Why says so.
+	Exit struct{ Why string }
+
+	// Refused records something the agent met and did not do: a task it knows
+	// already, a message of a session gone by.
+	Refused struct{ What, ID, Why string }
+)
+
+func (Checkpoint) effect()     {}
+func (Launch) effect()         {}
+func (Await) effect()          {}
+func (SendSignal) effect()     {}
+func (Destroy) effect()        {}
+func (Subscribe) effect()      {}
+func (Send) effect()           {}
+func (Disconnect) effect()     {}
+func (CollectGarbage) effect() {}
+func (Exit) effect()           {}
+func (Refused) effect()        {}

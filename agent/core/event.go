@@ -1,0 +1,88 @@
+package core
+
+import (
+	"time"
+
+	"github.com/soukproject/souk/proto/mesos"
+	checkpointpb "github.com/soukproject/souk/proto/mesos/checkpoint"
+	linkpb "github.com/soukproject/souk/proto/mesos/link"
+)
+
+// Session names one attempt to subscribe at a master and what follows from it;
+// the shell mints them, never twice. 0 is none.
+type Session uint64
+
+// An Event is anything the agent learns: a message of the master, a container
+// that ended, a finished write, the passing of time.
+type Event interface{ event() }
+
+type (
+	// Recovered comes first and once: what was stored, and which of the
+	// containers named there still run. See Containers.
+	Recovered struct {
+		Records  []*checkpointpb.Record // the last one of each object, none gone
+		Alive    []mesos.ContainerID
+		Rebooted bool // the machine was restarted since the records were written
+	}
+
+	// Checkpointed says that all Checkpoints up to Seq are durable.
+	Checkpointed struct{ Seq uint64 }
+
+	// Connecting asks what to subscribe with; answered with Subscribe.
+	Connecting struct{ Session Session }
+	// Received carries the next event of the master, which may have come before.
+	Received struct {
+		Session Session
+		Event   *linkpb.Event
+	}
+	// Disconnected ends a session, or an attempt that did not come to be one.
+	Disconnected struct{ Session Session }
+
+	// Launched says that a container's command runs.
+	Launched struct {
+		Container mesos.ContainerID
+		PID       uint32 // as the host sees it
+	}
+	// LaunchFailed says that nothing of a container remains, and why in a sentence.
+	LaunchFailed struct {
+		Container mesos.ContainerID
+		Why       string
+	}
+	// Exited says how a container ended.
+	Exited struct {
+		Container mesos.ContainerID
+		End       End
+	}
+	// Destroyed says that a container is cleaned up and forgotten.
+	Destroyed struct{ Container mesos.ContainerID }
+
+	// Tick says that a Deadline has passed.
+	Tick struct{}
+)
+
+// An End says how a container ended.
+type End struct {
+	Known    bool   // whether anybody saw it end
+	Exit     int    // exit status, when Signal is ""
+	Signal   string // what terminated it, in words: "Killed"
+	OOM      bool   // it went beyond its memory limit
+	MemPeak  int64  // bytes; 0 when not measured
+	Rebooted bool   // not Known because the machine was restarted
+}
+
+func (Recovered) event()    {}
+func (Checkpointed) event() {}
+func (Connecting) event()   {}
+func (Received) event()     {}
+func (Disconnected) event() {}
+func (Launched) event()     {}
+func (LaunchFailed) event() {}
+func (Exited) event()       {}
+func (Destroyed) event()    {}
+func (Tick) event()         {}
+
+// stamp is t as records have it.
+func stamp(t time.Time) int64 { return t.UnixNano() }
+
+// unstamp is the reverse.
+func unstamp(ns int64) time.Time { return time.Unix(0, ns) }

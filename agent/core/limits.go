@@ -1,0 +1,87 @@
+package core
+
+import (
+	"math"
+
+	mesospb "github.com/soukproject/souk/proto/mesos/v1"
+)
+
+// What Mesos' command executor adds to the container of its task. Ours is no
+// process, but tasks were sized with it, and what fitted there has to fit here.
+const (
+	overheadCPUs = 100      // thousandths
+	overheadMem  = 32 << 20 // bytes
+)
+
+// minMem is the least memory a container is given (Mesos).
+const minMem = 32 << 20
+
+// Unlimited as a MemLimit lifts the hard limit.
+const Unlimited int64 = -1
+
+// Limits bound what a container may use. Zero means none of this kind.
+type Limits struct {
+	CPURequest int64 // thousandths of a CPU: its weight
+	CPULimit   int64 // thousandths of a CPU: a quota
+	MemRequest int64 // bytes: the soft limit, and the hard one unless MemLimit is set
+	MemLimit   int64 // bytes, or Unlimited
+	PIDs       int64 // processes and threads
+}
+
+// memory is the hard limit in bytes; 0 is none.
+func (l Limits) memory() int64 {
+	if l.MemLimit != 0 {
+		return max(l.MemLimit, 0)
+	}
+	return l.MemRequest
+}
+
+// limits follows Mesos: the container gets what the task has and the executor's
+// overhead; limits of the task's own, which may be infinite, get the same on top.
+func (a *Agent) limits(t *mesospb.TaskInfo) Limits {
+	cpus, mem := scalar(t, "cpus"), scalar(t, "mem")
+	l := Limits{
+		CPURequest: thousandths(cpus) + overheadCPUs,
+		MemRequest: max(megabytes(mem)+overheadMem, minMem),
+		PIDs:       a.cfg.PIDs,
+	}
+	if a.cfg.HardCPU {
+		l.CPULimit = l.CPURequest
+	}
+	if limit, ok := t.GetLimits()["cpus"]; ok {
+		l.CPULimit = 0
+		if !math.IsInf(limit.GetValue(), 1) {
+			l.CPULimit = thousandths(limit.GetValue()) + overheadCPUs
+		}
+	}
+	if limit, ok := t.GetLimits()["mem"]; ok {
+		l.MemLimit = Unlimited
+		if !math.IsInf(limit.GetValue(), 1) {
+			l.MemLimit = max(megabytes(limit.GetValue())+overheadMem, minMem)
+		}
+	}
+	return l
+}
+
+// scalar is how much of a resource t has in all.
+func scalar(t *mesospb.TaskInfo, name string) (sum float64) {
+	for _, r := range t.GetResources() {
+		if r.GetName() == name {
+			sum += r.GetScalar().GetValue()
+		}
+	}
+	return sum
+}
+
+// thousandths rounds as Mesos does with all scalars.
+func thousandths(x float64) int64 { return int64(math.Round(clamp(x) * 1000)) }
+
+func megabytes(x float64) int64 { return int64(clamp(x) * (1 << 20)) }
+
+// clamp keeps nonsense from overflowing; the master has validated sums already.
+func clamp(x float64) float64 {
+	if math.IsNaN(x) || x < 0 {
+		return 0
+	}
+	return min(x, 1e9)
+}

@@ -1,0 +1,118 @@
+package core
+
+import (
+	"slices"
+	"time"
+
+	"github.com/soukproject/souk/proto/mesos"
+	checkpointpb "github.com/soukproject/souk/proto/mesos/checkpoint"
+)
+
+// waiting is what follows when Checkpoint seq is durable.
+type waiting struct {
+	seq  uint64
+	then func(now time.Time)
+}
+
+// persist asks for records to be stored and remembers the step that follows,
+// nil for none. The step meets the state as it is by then, not as it was.
+func (a *Agent) persist(then func(now time.Time), records ...*checkpointpb.Record) {
+	a.seq++
+	a.emit(Checkpoint{Seq: a.seq, Records: records})
+	if then != nil {
+		a.waiting = append(a.waiting, waiting{a.seq, then})
+	}
+}
+
+func (a *Agent) checkpointed(now time.Time, seq uint64) {
+	if seq > a.seq || seq <= a.durable {
+		a.refuse("checkpoint", "", "it was not asked for, or came before")
+		return
+	}
+	a.durable = seq
+	for len(a.waiting) > 0 && a.waiting[0].seq <= seq {
+		w := a.waiting[0]
+		a.waiting = a.waiting[1:]
+		w.then(now)
+	}
+}
+
+func (a *Agent) record() *checkpointpb.Record {
+	return &checkpointpb.Record{Agent: &checkpointpb.Agent{Info: a.info}}
+}
+
+func goneAgent() *checkpointpb.Record {
+	return &checkpointpb.Record{Agent: &checkpointpb.Agent{}, Gone: new(true)}
+}
+
+func (f *framework) record() *checkpointpb.Record {
+	r := &checkpointpb.Framework{Id: f.wireID(), Info: f.info}
+	if f.removing {
+		r.Removing = new(true)
+	}
+	return &checkpointpb.Record{Framework: r}
+}
+
+func (f *framework) goneRecord() *checkpointpb.Record {
+	return &checkpointpb.Record{Framework: &checkpointpb.Framework{Id: f.wireID()}, Gone: new(true)}
+}
+
+func (t *task) record() *checkpointpb.Record {
+	r := &checkpointpb.Task{FrameworkId: t.framework.wireID(), TaskId: t.info.GetTaskId(), Info: t.info}
+	if t.executor != nil {
+		r.ContainerId = t.executor.wireContainer()
+	}
+	return &checkpointpb.Record{Task: r}
+}
+
+// progress is t as it is now, updates that are only about to be stored included.
+func (t *task) progress() *checkpointpb.Record {
+	p := &checkpointpb.Progress{
+		FrameworkId:  t.framework.wireID(),
+		TaskId:       t.info.GetTaskId(),
+		Pending:      slices.Concat(t.stream.Pending(), t.unstored),
+		Acknowledged: t.stream.Acknowledged(),
+		Kill:         t.kill.record(),
+	}
+	if x := t.executor; x != nil && !x.launched.IsZero() {
+		p.Launched = new(stamp(x.launched))
+		if x.pid != 0 {
+			p.Pid = new(x.pid)
+		}
+	}
+	return &checkpointpb.Record{Progress: p}
+}
+
+func (t *task) goneRecords() []*checkpointpb.Record {
+	fw, id := t.framework.wireID(), t.info.GetTaskId()
+	return []*checkpointpb.Record{
+		{Progress: &checkpointpb.Progress{FrameworkId: fw, TaskId: id}, Gone: new(true)},
+		{Task: &checkpointpb.Task{FrameworkId: fw, TaskId: id}, Gone: new(true)},
+	}
+}
+
+func (k *kill) record() *checkpointpb.Kill {
+	if k == nil {
+		return nil
+	}
+	return &checkpointpb.Kill{Cause: k.cause.Enum(), Since: new(stamp(k.since)), Grace: new(int64(k.grace))}
+}
+
+func restoreKill(r *checkpointpb.Kill) *kill {
+	if r == nil {
+		return nil
+	}
+	return &kill{cause: r.GetCause(), since: unstamp(r.GetSince()), grace: time.Duration(r.GetGrace())}
+}
+
+// Containers names the containers that records speak of: those a containerizer
+// is to recover.
+func Containers(records []*checkpointpb.Record) []mesos.ContainerID {
+	var ids []mesos.ContainerID
+	for _, r := range records {
+		if id := r.GetTask().GetContainerId().GetValue(); id != "" && !r.GetGone() {
+			ids = append(ids, mesos.ContainerID(id))
+		}
+	}
+	return ids
+}

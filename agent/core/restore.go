@@ -1,0 +1,163 @@
+package core
+
+import (
+	"slices"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/soukproject/souk/agent/statusupdate"
+	"github.com/soukproject/souk/proto/mesos"
+	checkpointpb "github.com/soukproject/souk/proto/mesos/checkpoint"
+	mesospb "github.com/soukproject/souk/proto/mesos/v1"
+)
+
+// restore rebuilds what an earlier agent stored, and takes up what it left.
+func (a *Agent) restore(now time.Time, ev Recovered) {
+	if a.recovered {
+		panic("agent core: Recovered twice")
+	}
+	a.recovered = true
+	old := a.rebuild(ev.Records)
+	if !a.identify(old, ev.Rebooted) {
+		return
+	}
+	alive := make(map[mesos.ContainerID]bool, len(ev.Alive))
+	for _, id := range ev.Alive {
+		alive[id] = true
+	}
+	for _, f := range slices.Clone(a.frameworks) {
+		for _, x := range slices.Clone(f.executors) {
+			a.takeUp(now, x, alive[x.container])
+		}
+		a.takeUpFramework(now, f)
+	}
+}
+
+// rebuild fills the tables from records and returns the agent's own, or nil.
+func (a *Agent) rebuild(records []*checkpointpb.Record) (old *mesospb.AgentInfo) {
+	for _, r := range records {
+		if info := r.GetAgent().GetInfo(); info != nil {
+			old = info
+			a.info = info // sandboxes bear its id
+		}
+	}
+	for _, r := range records {
+		if f := r.GetFramework(); f != nil {
+			known, _ := a.meet(f.GetInfo())
+			known.removing = f.GetRemoving()
+		}
+	}
+	for _, r := range records {
+		if t := r.GetTask(); t != nil {
+			a.rebuildTask(t)
+		}
+	}
+	for _, r := range records {
+		if p := r.GetProgress(); p != nil {
+			a.rebuildProgress(p)
+		}
+	}
+	return old
+}
+
+func (a *Agent) rebuildTask(r *checkpointpb.Task) {
+	f := a.framework(frameworkID(r.GetFrameworkId()))
+	if f == nil {
+		return // its framework went in the same write; Check would have said otherwise
+	}
+	t := &task{framework: f, id: mesos.TaskID(r.GetTaskId().GetValue()), info: r.GetInfo(), state: mesospb.TaskState_TASK_STAGING}
+	f.tasks = append(f.tasks, t)
+	if id := r.GetContainerId().GetValue(); id != "" {
+		x := a.addExecutor(t, mesos.ContainerID(id))
+		x.phase = launching
+	}
+}
+
+func (a *Agent) rebuildProgress(p *checkpointpb.Progress) {
+	t := a.task(p.GetFrameworkId(), p.GetTaskId())
+	if t == nil {
+		return
+	}
+	t.stream = statusupdate.Restore(p.GetAcknowledged(), p.GetPending())
+	if s := p.GetAcknowledged(); s != nil {
+		t.remember(s)
+	}
+	for _, s := range p.GetPending() {
+		t.remember(s)
+	}
+	if s := t.stream.Latest(); s != nil {
+		t.state = s.GetState()
+	}
+	t.kill = restoreKill(p.GetKill())
+	if x := t.executor; x != nil && p.Launched != nil {
+		x.phase, x.launched, x.pid = running, unstamp(p.GetLaunched()), p.GetPid()
+	}
+}
+
+// identify decides whether this is still the agent that wrote the records. It
+// is false when there is nothing to go on with.
+func (a *Agent) identify(old *mesospb.AgentInfo, rebooted bool) bool {
+	if old == nil {
+		a.info = a.cfg.Info
+		return true
+	}
+	why := incompatible(old, a.cfg.Info, a.cfg.Additive)
+	switch {
+	case why == "":
+		a.info = withID(a.cfg.Info, old.GetId().GetValue())
+		if !proto.Equal(a.info, old) {
+			a.persist(nil, a.record())
+		}
+		return true
+	case rebooted || len(a.frameworks) == 0:
+		a.startOver()
+		return true
+	}
+	a.leaving = why + "; start it as before, or drain it and remove its work directory's meta folder to begin as a new agent"
+	a.emit(Exit{Why: a.leaving})
+	return false
+}
+
+// startOver forgets everything: nothing of it runs, and no master would take
+// updates of an agent that is another one now.
+func (a *Agent) startOver() {
+	records := []*checkpointpb.Record{goneAgent()}
+	for t := range a.tasks() {
+		records = append(records, t.goneRecords()...)
+	}
+	for _, f := range a.frameworks {
+		records = append(records, f.goneRecord())
+	}
+	a.info, a.frameworks = a.cfg.Info, nil
+	clear(a.containers)
+	a.persist(nil, records...)
+}
+
+// takeUp goes on with an executor where the earlier agent left it.
+func (a *Agent) takeUp(now time.Time, x *executor, alive bool) {
+	t := x.task
+	switch {
+	case mesos.Terminal(t.state):
+		x.phase = ended
+		a.emit(Destroy{Container: x.container})
+		return
+	case alive:
+		a.adopt(now, x)
+	}
+	a.emit(Await{Container: x.container})
+}
+
+// takeUpFramework forgets a framework that has nothing any more.
+func (a *Agent) takeUpFramework(now time.Time, f *framework) {
+	if f.removing {
+		a.sweep(now, f)
+		return
+	}
+	for _, t := range slices.Clone(f.tasks) {
+		if t.stream.Done() {
+			a.forgetTask(t, nil)
+		}
+	}
+	a.settle(f)
+}

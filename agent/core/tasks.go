@@ -1,0 +1,188 @@
+package core
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/soukproject/souk/agent/statusupdate"
+	"github.com/soukproject/souk/proto/mesos"
+	checkpointpb "github.com/soukproject/souk/proto/mesos/checkpoint"
+	linkpb "github.com/soukproject/souk/proto/mesos/link"
+	mesospb "github.com/soukproject/souk/proto/mesos/v1"
+)
+
+// task is one that the agent took, until its terminal update is acknowledged.
+type task struct {
+	framework *framework
+	executor  *executor // nil for one that was refused without a launch
+	id        mesos.TaskID
+	info      *mesospb.TaskInfo
+
+	state    mesospb.TaskState     // the newest, stored or not
+	unstored []*mesospb.TaskStatus // updates that Checkpoints under way will make durable
+	stream   statusupdate.Stream   // those that are
+	statuses []*mesospb.TaskStatus // for those who look: one of each state in a row
+	kill     *kill                 // nil while nobody wants it to end
+	removed  bool                  // no longer among the framework's tasks
+}
+
+// runTask takes a task: it is stored, and then its container is launched.
+func (a *Agent) runTask(now time.Time, e *linkpb.RunTask) {
+	info := e.GetTask()
+	if why := a.unfit(e); why != "" {
+		a.refuse("task", info.GetTaskId().GetValue(), why)
+		return
+	}
+	f, changed := a.meet(e.GetFramework())
+	t := &task{framework: f, id: mesos.TaskID(info.GetTaskId().GetValue()), info: info, state: mesospb.TaskState_TASK_STAGING}
+	f.tasks = append(f.tasks, t)
+	t.stream.Resume(now) // a master that sends tasks takes updates
+	var records []*checkpointpb.Record
+	if changed {
+		records = append(records, f.record())
+	}
+	if refusal := a.cannot(info); refusal != nil {
+		status := a.agentStatus(now, t, refusal.state, refusal.reason, refusal.why)
+		a.store(now, t, nil, append(records, t.record()), status)
+		return
+	}
+	x := a.newExecutor(t)
+	a.persist(func(time.Time) { a.launch(x) }, append(records, t.record())...)
+}
+
+// unfit says why a task is none of this agent's business, "" if it is.
+func (a *Agent) unfit(e *linkpb.RunTask) string {
+	id := frameworkID(e.GetFramework().GetId())
+	f := a.framework(id)
+	switch {
+	case a.leaving != "":
+		return "the agent is ending"
+	case id == "" || e.GetTask().GetTaskId().GetValue() == "":
+		return "it lacks an id"
+	case mesos.AgentID(e.GetTask().GetAgentId().GetValue()) != a.id():
+		return fmt.Sprintf("it is for agent '%s'", e.GetTask().GetAgentId().GetValue())
+	case f != nil && f.removing:
+		return "its framework is being removed"
+	case f != nil && f.task(mesos.TaskID(e.GetTask().GetTaskId().GetValue())) != nil:
+		return "it is known already"
+	}
+	return ""
+}
+
+// update records new statuses of t, stores them, and then sends them in turn;
+// then, which may be nil, follows.
+func (a *Agent) update(now time.Time, t *task, then func(now time.Time), statuses ...*mesospb.TaskStatus) {
+	a.store(now, t, then, nil, statuses...)
+}
+
+// store is update with other records in the same write, all or none.
+func (a *Agent) store(now time.Time, t *task, then func(now time.Time), records []*checkpointpb.Record, statuses ...*mesospb.TaskStatus) {
+	for _, s := range statuses {
+		if !mesos.MayFollow(t.state, s.GetState()) {
+			panic(fmt.Sprintf("agent core: task %s goes from %v to %v", t.id, t.state, s.GetState()))
+		}
+		t.state = s.GetState()
+		t.remember(s)
+		a.counters.count(s.GetState())
+	}
+	t.unstored = append(t.unstored, statuses...)
+	a.persist(func(now time.Time) {
+		a.stored(now, t, len(statuses))
+		if then != nil {
+			then(now)
+		}
+	}, append(records, t.progress())...)
+}
+
+// stored moves the oldest n updates of t to where they are sent from.
+func (a *Agent) stored(now time.Time, t *task, n int) {
+	fresh := t.unstored[:n]
+	t.unstored = t.unstored[n:]
+	if t.removed || t.framework.removing {
+		return
+	}
+	for _, s := range fresh {
+		send, _ := t.stream.Add(now, s)
+		a.sendUpdate(t, send)
+	}
+}
+
+// remember keeps the history that endpoints show: of equal states in a row the last.
+func (t *task) remember(s *mesospb.TaskStatus) {
+	if n := len(t.statuses); n > 0 && t.statuses[n-1].GetState() == s.GetState() {
+		t.statuses = t.statuses[:n-1]
+	}
+	t.statuses = append(t.statuses, s)
+}
+
+// acknowledge lets the next update go, and forgets a task that has none left.
+func (a *Agent) acknowledge(now time.Time, e *linkpb.Acknowledge) {
+	t := a.task(e.GetFrameworkId(), e.GetTaskId())
+	if t == nil {
+		a.refuse("acknowledgement", e.GetTaskId().GetValue(), "its task is unknown")
+		return
+	}
+	send, ok := t.stream.Acknowledge(now, e.GetUuid())
+	switch {
+	case !ok:
+		a.refuse("acknowledgement", e.GetTaskId().GetValue(), "it is of no update that waits for one")
+	case t.stream.Done():
+		a.forgetTask(t, nil)
+		a.settle(t.framework)
+	default:
+		a.persist(nil, t.progress())
+		a.sendUpdate(t, send)
+	}
+}
+
+// forgetTask ends what the agent knows of t, for good; then, which may be nil,
+// follows when that is stored.
+func (a *Agent) forgetTask(t *task, then func(now time.Time)) {
+	t.removed = true
+	f := t.framework
+	for i := range f.tasks {
+		if f.tasks[i] == t {
+			f.tasks = append(f.tasks[:i:i], f.tasks[i+1:]...)
+			break
+		}
+	}
+	a.persist(then, t.goneRecords()...)
+}
+
+// overdue is when t has run for as long as it may (TaskInfo.max_completion_time; 0 is no limit).
+func (t *task) overdue() (at time.Time, ok bool) {
+	limit := t.info.GetMaxCompletionTime().GetNanoseconds()
+	x := t.executor
+	if limit <= 0 || t.kill != nil || x == nil || x.phase != running {
+		return time.Time{}, false
+	}
+	return x.launched.Add(time.Duration(limit)), true
+}
+
+// Counters count what happened since the agent started.
+type Counters struct {
+	Finished, Failed, Killed, Lost, Gone, Dropped, Errors int64 // tasks, by their last state
+	Updates                                               int64
+	LaunchErrors                                          int64
+	ExecutorsTerminated                                   int64
+}
+
+func (c *Counters) count(s mesospb.TaskState) {
+	c.Updates++
+	switch s {
+	case mesospb.TaskState_TASK_FINISHED:
+		c.Finished++
+	case mesospb.TaskState_TASK_FAILED:
+		c.Failed++
+	case mesospb.TaskState_TASK_KILLED:
+		c.Killed++
+	case mesospb.TaskState_TASK_LOST:
+		c.Lost++
+	case mesospb.TaskState_TASK_GONE:
+		c.Gone++
+	case mesospb.TaskState_TASK_DROPPED:
+		c.Dropped++
+	case mesospb.TaskState_TASK_ERROR:
+		c.Errors++
+	}
+}

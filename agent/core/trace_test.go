@@ -1,0 +1,199 @@
+package core
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/soukproject/souk/proto/mesos"
+	linkpb "github.com/soukproject/souk/proto/mesos/link"
+	mesospb "github.com/soukproject/souk/proto/mesos/v1"
+)
+
+var update = flag.Bool("update", false, "rewrite the traces in testdata")
+
+// TestTraces plays the scenarios in testdata: blocks of commands, a line of
+// dashes, and what the agent wants done. Commands are in play.
+func TestTraces(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.txt")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("Glob = %v, %v, want traces", files, err)
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
+			data, err := os.ReadFile(file)
+			want := string(must(t, data, err))
+			got := replay(t, want)
+			if *update {
+				if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+				return
+			}
+			if got != want {
+				t.Errorf("%s plays as:\n%s\nwant:\n%s", file, got, want)
+			}
+		})
+	}
+}
+
+// replay returns the trace as it plays out now.
+func replay(t *testing.T, trace string) string {
+	w := newWorld(t, testConfig())
+	var out strings.Builder
+	for block := range strings.SplitSeq(strings.TrimRight(trace, "\n"), "\n\n") {
+		commands, _, _ := strings.Cut(block, "\n----")
+		out.WriteString(commands + "\n----\n")
+		for line := range strings.SplitSeq(commands, "\n") {
+			if line == "" || strings.HasPrefix(line, "#") {
+				continue
+			}
+			for _, e := range play(t, w, line) {
+				out.WriteString(w.show(e) + "\n")
+			}
+		}
+		out.WriteString("\n")
+	}
+	return strings.TrimRight(out.String(), "\n") + "\n"
+}
+
+// play performs one command.
+func play(t *testing.T, w *world, line string) []Effect {
+	t.Helper()
+	words := strings.Fields(line)
+	arg := func(i int) string {
+		if i < len(words) {
+			return words[i]
+		}
+		return ""
+	}
+	switch words[0] {
+	case "crash":
+		return w.boot(arg(1) == "rebooted")
+	case "connect":
+		return w.connect()
+	case "registered":
+		return w.deliver(registeredEvent(arg(1)))
+	case "disconnected":
+		return w.step(Disconnected{Session: w.session})
+	case "write":
+		return w.write(len(w.pending))
+	case "tick":
+		d, err := time.ParseDuration(arg(1))
+		w.now = w.now.Add(must(t, d, err))
+		return w.step(Tick{})
+	case "ping":
+		return w.deliver(&linkpb.Event{Type: linkpb.Event_PING.Enum()})
+	case "again": // the last event's number comes again
+		w.seq--
+		return w.deliver(&linkpb.Event{Type: linkpb.Event_PING.Enum()})
+	case "gap":
+		w.seq++
+		return w.deliver(&linkpb.Event{Type: linkpb.Event_PING.Enum()})
+	case "run":
+		return w.deliver(runEvent(playFramework(words), playTask(t, words)))
+	case "kill":
+		return w.deliver(killEvent(arg(1), arg(2), playGrace(t, arg(3))))
+	case "ack":
+		inbox := w.inbox[mesos.TaskID(arg(2))]
+		if len(inbox) == 0 {
+			t.Fatalf("%s: no update was sent", line)
+		}
+		return w.ack(arg(1), inbox[len(inbox)-1])
+	case "shutdown":
+		return w.deliver(shutdownFrameworkEvent(arg(1)))
+	case "shutdown-agent":
+		return w.deliver(&linkpb.Event{Type: linkpb.Event_SHUTDOWN.Enum(), Shutdown: &linkpb.Shutdown{Message: new("gone")}})
+	case "launched":
+		id := w.container(arg(1))
+		w.boxes[id].asked, w.boxes[id].running = false, true
+		return w.step(Launched{Container: id, PID: 42})
+	case "started": // as launched, but the agent does not hear of it
+		id := w.container(arg(1))
+		w.boxes[id].asked, w.boxes[id].running = false, true
+		return nil
+	case "launchfailed":
+		id := w.container(arg(1))
+		delete(w.boxes, id)
+		return w.step(LaunchFailed{Container: id, Why: strings.Join(words[2:], " ")})
+	case "exited":
+		id := w.container(arg(1))
+		if b := w.boxes[id]; b != nil {
+			b.running = false
+		}
+		return w.step(Exited{Container: id, End: playEnd(t, words[2:])})
+	case "destroyed":
+		id := w.container(arg(1))
+		delete(w.boxes, id)
+		return w.step(Destroyed{Container: id})
+	}
+	t.Fatalf("unknown command %q", line)
+	return nil
+}
+
+func playFramework(words []string) *mesospb.FrameworkInfo {
+	var capabilities []mesospb.FrameworkInfo_Capability_Type
+	for _, word := range words[3:] {
+		if c, ok := mesospb.FrameworkInfo_Capability_Type_value[word]; ok {
+			capabilities = append(capabilities, mesospb.FrameworkInfo_Capability_Type(c))
+		}
+	}
+	return testFramework(words[1], capabilities...)
+}
+
+func playTask(t *testing.T, words []string) *mesospb.TaskInfo {
+	task := testTask(words[2])
+	for _, word := range words[3:] {
+		key, value, _ := strings.Cut(word, "=")
+		switch key {
+		case "max":
+			task.MaxCompletionTime = &mesospb.DurationInfo{Nanoseconds: new(int64(*playGrace(t, value)))}
+		case "grace":
+			task.KillPolicy = &mesospb.KillPolicy{GracePeriod: &mesospb.DurationInfo{Nanoseconds: new(int64(*playGrace(t, value)))}}
+		case "health_check":
+			task.HealthCheck = &mesospb.HealthCheck{}
+		case "uris":
+			task.Command.Uris = []*mesospb.CommandInfo_URI{{Value: new("http://x")}}
+		case "container":
+			task.Container = &mesospb.ContainerInfo{Type: mesospb.ContainerInfo_MESOS.Enum()}
+		case "agent":
+			task.AgentId = &mesospb.AgentID{Value: &value}
+		}
+	}
+	return task
+}
+
+func playGrace(t *testing.T, text string) *time.Duration {
+	if text == "" {
+		return nil
+	}
+	d, err := time.ParseDuration(text)
+	return new(must(t, d, err))
+}
+
+func playEnd(t *testing.T, words []string) End {
+	end := End{Known: true}
+	for _, word := range words {
+		key, value, _ := strings.Cut(word, "=")
+		switch key {
+		case "status":
+			n, err := strconv.Atoi(value)
+			end.Exit = must(t, n, err)
+		case "signal":
+			end.Signal = value
+		case "oom":
+			end.OOM, end.MemPeak = true, 100<<20
+		case "lost":
+			end = End{}
+		case "rebooted":
+			end = End{Rebooted: true}
+		default:
+			t.Fatalf("unknown end %q", word)
+		}
+	}
+	return end
+}
