@@ -1,0 +1,239 @@
+package runc
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+
+	"go.uber.org/zap"
+	"golang.org/x/sys/unix"
+
+	"github.com/soukproject/souk/agent/containerizer"
+	"github.com/soukproject/souk/agent/containerizer/keeper"
+	"github.com/soukproject/souk/agent/containerizer/runc/cgroup"
+	"github.com/soukproject/souk/agent/containerizer/shim"
+)
+
+// Config of a containerizer with isolation.
+type Config struct {
+	RunDir      string      // where containers are recorded; survives the agent, hidden from containers
+	Helper      string      // path of souk-containerizer; "": beside the running program
+	Level       Level       // Full or NoLimits; the machine must allow it (see Probe)
+	CgroupsRoot string      // parent of the containers' cgroups; "": DefaultCgroupsRoot
+	PIDs        int64       // processes a container may have unless it says otherwise; 0: 4096
+	NoSeccomp   bool        // run commands without a filter of system calls
+	Log         *zap.Logger // nil: silent
+}
+
+// defaultPIDs stops a fork bomb early enough and a large Java program not at all.
+const defaultPIDs = 4096
+
+// A Containerizer runs isolated containers.
+type Containerizer struct {
+	*keeper.Keeper
+	helper *os.File
+}
+
+// New opens the containers recorded in cfg.RunDir. It fails when cfg.Level is
+// more than the machine allows. Recover must be called next, and Close at the
+// end; that leaves the containers running.
+func New(cfg Config) (*Containerizer, error) {
+	c, err := open(cfg)
+	if err != nil {
+		return nil, fmt.Errorf("runc containerizer: %w", err)
+	}
+	return c, nil
+}
+
+func open(cfg Config) (*Containerizer, error) {
+	if cfg.CgroupsRoot == "" {
+		cfg.CgroupsRoot = DefaultCgroupsRoot
+	}
+	if cfg.PIDs == 0 {
+		cfg.PIDs = defaultPIDs
+	}
+	if level, reason := Probe(cfg.Helper, cfg.CgroupsRoot); level < max(cfg.Level, NoLimits) {
+		return nil, fmt.Errorf("level %v cannot be had on this machine: %s", cfg.Level, reason)
+	}
+	d, err := newDriver(cfg)
+	if err != nil {
+		return nil, err
+	}
+	k, err := keeper.Open(keeper.Config{Root: cfg.RunDir, Driver: d, Log: cfg.Log})
+	if err != nil {
+		d.helper.Close()
+		return nil, err
+	}
+	return &Containerizer{Keeper: k, helper: d.helper}, nil
+}
+
+// Close stops following the containers and leaves them running.
+func (c *Containerizer) Close() error {
+	return errors.Join(c.Keeper.Close(), c.helper.Close())
+}
+
+type driver struct {
+	helper *os.File // sealed
+	runDir string
+	limits bool
+	tree   cgroup.Tree
+	root   string // parent cgroup
+	pids   int64
+	filter bool // seccomp
+	memory int64
+}
+
+func newDriver(cfg Config) (*driver, error) {
+	runDir, err := filepath.Abs(cfg.RunDir)
+	if err != nil {
+		return nil, err
+	}
+	d := &driver{
+		runDir: runDir, limits: cfg.Level == Full, pids: cfg.PIDs, filter: !cfg.NoSeccomp,
+		root: path.Clean("/" + cfg.CgroupsRoot), memory: totalMemory(),
+	}
+	if d.limits {
+		if d.tree, err = limits(d.root); err != nil {
+			return nil, err
+		}
+	}
+	found, err := FindHelper(cfg.Helper)
+	if err != nil {
+		return nil, err
+	}
+	d.helper, err = seal(found)
+	return d, err
+}
+
+func totalMemory() int64 {
+	var info unix.Sysinfo_t
+	if err := unix.Sysinfo(&info); err != nil {
+		return 0
+	}
+	return int64(info.Totalram) * int64(info.Unit)
+}
+
+// Prepare decides where the container lives and what it must not see: the
+// records of containers, its own included.
+func (d *driver) Prepare(s *shim.Spec) error {
+	if rel, err := filepath.Rel(d.runDir, s.Config.Sandbox); err == nil && rel != ".." && !strings.HasPrefix(rel, "../") {
+		return fmt.Errorf("sandbox %s lies in the directory of the containers' records", s.Config.Sandbox)
+	}
+	s.Isolation = shim.Isolation{Seccomp: d.filter, Mask: []string{d.runDir}}
+	if !d.limits {
+		return nil
+	}
+	s.Isolation.Cgroup = d.group(s.Config.ID)
+	if s.Config.Limits.PIDs == 0 {
+		s.Config.Limits.PIDs = d.pids
+	}
+	if adj, ok := cgroup.OOMScoreAdj(s.Config.Limits, d.memory); ok {
+		s.Isolation.OOMScoreAdj = &adj
+	}
+	return nil
+}
+
+func (d *driver) group(id string) string { return path.Join(d.root, id) }
+
+func (d *driver) Command(dir shim.Dir) (string, []string, error) {
+	return fmt.Sprintf("/proc/self/fd/%d", d.helper.Fd()), []string{HelperName, "shim", string(dir)}, nil
+}
+
+// Kill kills process 1 of the container, with which the kernel kills all others,
+// and what is in the cgroup: between the two stages of a launch there may be
+// processes in the one that are not below the other.
+func (d *driver) Kill(c keeper.Container) error {
+	if c.Init.PID != 0 && c.Init.Alive() {
+		if err := syscall.Kill(c.Init.PID, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
+			return err
+		}
+	}
+	if d.limits {
+		return d.tree.Group(d.group(c.ID)).Kill()
+	}
+	return nil
+}
+
+// Signal leaves process 1 out: it ignores most signals, and must not stop or
+// report an end while others live.
+func (d *driver) Signal(c keeper.Container, sig syscall.Signal) error {
+	if sig == syscall.SIGKILL {
+		return d.Kill(c)
+	}
+	pids, err := d.processes(c)
+	if err != nil {
+		return err
+	}
+	for _, pid := range pids {
+		if pid == c.Init.PID {
+			continue
+		}
+		if err := syscall.Kill(pid, sig); err != nil && !errors.Is(err, syscall.ESRCH) {
+			return fmt.Errorf("send %v to process %d: %w", sig, pid, err)
+		}
+	}
+	return nil
+}
+
+func (d *driver) processes(c keeper.Container) ([]int, error) {
+	if d.limits {
+		return d.tree.Group(d.group(c.ID)).Procs()
+	}
+	return shim.Tree(c.Init.PID)
+}
+
+func (d *driver) Update(c keeper.Container, l containerizer.Limits) error {
+	if !d.limits {
+		return nil
+	}
+	return d.tree.Group(d.group(c.ID)).Update(l)
+}
+
+// Stats leaves process 1 out of the count: it is ours.
+func (d *driver) Stats(c keeper.Container) (s containerizer.Statistics, err error) {
+	l := c.Spec.Config.Limits
+	if d.limits {
+		s = d.tree.Group(d.group(c.ID)).Stats()
+		s.Processes, s.Threads = max(s.Processes-1, 0), max(s.Threads-1, 0)
+	} else {
+		s, err = shim.Measure(c.Init.PID)
+		s.MemSoftLimit, s.MemLimit = l.MemRequest, l.MemHard()
+	}
+	s.CPURequest, s.CPULimit = l.CPURequest, l.CPULimit
+	return s, err
+}
+
+// Collect reads what goes with the cgroup. A process killed for lack of memory
+// need not be the command: it counts if the command died of it, or exited with
+// the status by which a shell says that of its child.
+func (d *driver) Collect(c keeper.Container, t *containerizer.Termination) {
+	if !d.limits {
+		return
+	}
+	g := d.tree.Group(d.group(c.ID))
+	t.MemPeak = g.MemPeak()
+	sig, _ := t.Signaled()
+	code, _ := t.Exited()
+	t.OOM = g.OOMKills() > 0 && (sig == syscall.SIGKILL || code == 128+int(syscall.SIGKILL))
+}
+
+func (d *driver) Clean(c keeper.Container) error {
+	if !d.limits {
+		return nil
+	}
+	return d.tree.Group(d.group(c.ID)).Remove()
+}
+
+// Leftovers are cgroups of containers whose record is gone.
+func (d *driver) Leftovers() ([]string, error) {
+	if !d.limits {
+		return nil, nil
+	}
+	names, err := d.tree.Children(d.root)
+	return slices.DeleteFunc(names, func(name string) bool { return containerizer.CheckID(name) != nil }), err
+}

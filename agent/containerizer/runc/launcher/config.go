@@ -1,0 +1,130 @@
+//go:build linux && cgo
+
+package launcher
+
+import (
+	"os"
+
+	"github.com/opencontainers/cgroups"
+	devices "github.com/opencontainers/cgroups/devices/config"
+	"github.com/opencontainers/runc/libcontainer/configs"
+	"github.com/opencontainers/runc/libcontainer/specconv"
+	"golang.org/x/sys/unix"
+
+	"github.com/soukproject/souk/agent/containerizer/runc/cgroup"
+	"github.com/soukproject/souk/agent/containerizer/shim"
+)
+
+// config is what libcontainer is told. NEWNS is not optional: without it the
+// machine's own mounts would be changed.
+func config(dir shim.Dir, spec shim.Spec) (*configs.Config, error) {
+	seccomp, err := filter(spec.Isolation.Seccomp)
+	if err != nil {
+		return nil, err
+	}
+	return &configs.Config{
+		Rootfs: dir.Root(),
+		Namespaces: configs.Namespaces{
+			{Type: configs.NEWNS}, {Type: configs.NEWPID}, {Type: configs.NEWIPC}, {Type: configs.NEWUTS},
+		},
+		Hostname:        spec.Config.Hostname,
+		Mounts:          mounts(),
+		MaskPaths:       append(masked(), spec.Isolation.Mask...),
+		ReadonlyPaths:   readonly(),
+		Cgroups:         group(spec),
+		RootlessCgroups: spec.Isolation.Cgroup == "",
+		Capabilities:    capabilities(spec.Program.UID),
+		NoNewPrivileges: true,
+		NoNewKeyring:    true,
+		OomScoreAdj:     spec.Isolation.OOMScoreAdj,
+		Seccomp:         seccomp,
+	}, nil
+}
+
+// mounts lie over the machine's own root file system. /dev is bound although it
+// is there already: otherwise libcontainer would furnish it, that is, change the
+// machine's.
+func mounts() []*configs.Mount {
+	const bind = unix.MS_BIND | unix.MS_REC
+	const quiet = unix.MS_NOSUID | unix.MS_NOEXEC | unix.MS_NODEV
+	list := []*configs.Mount{
+		{Source: "/dev", Destination: "/dev", Device: "bind", Flags: bind},
+		{Source: "proc", Destination: "/proc", Device: "proc", Flags: quiet},
+		{Source: "mqueue", Destination: "/dev/mqueue", Device: "mqueue", Flags: quiet},
+		{Source: "shm", Destination: "/dev/shm", Device: "tmpfs", Flags: quiet, Data: "mode=1777"},
+		// Read-only all the way down: the command must not lift its own limits.
+		{Source: "/sys", Destination: "/sys", Device: "bind", Flags: bind, RecAttr: &unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY}},
+	}
+	present := list[:0]
+	for _, m := range list {
+		// Never make a directory: it would appear on the machine.
+		if info, err := os.Stat(m.Destination); err == nil && info.IsDir() {
+			present = append(present, m)
+		}
+	}
+	return present
+}
+
+func masked() []string {
+	return []string{
+		"/proc/acpi", "/proc/asound", "/proc/interrupts", "/proc/kcore", "/proc/keys", "/proc/latency_stats",
+		"/proc/sched_debug", "/proc/scsi", "/proc/timer_list", "/proc/timer_stats",
+		"/sys/devices/virtual/powercap", "/sys/firmware",
+	}
+}
+
+func readonly() []string {
+	return []string{"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"}
+}
+
+// group describes the container's cgroup. Without one the resources must be
+// empty, or libcontainer would insist on setting them.
+func group(spec shim.Spec) *cgroups.Cgroup {
+	if spec.Isolation.Cgroup == "" {
+		return &cgroups.Cgroup{Name: spec.Config.ID, Rootless: true, Resources: &cgroups.Resources{Devices: deviceRules()}}
+	}
+	v := cgroup.ValuesOf(spec.Config.Limits)
+	r := &cgroups.Resources{
+		CpuShares:         v.Shares,
+		CpuWeight:         v.Weight,
+		CpuQuota:          v.Quota,
+		Memory:            v.MemHard,
+		MemoryReservation: v.MemSoft,
+		Devices:           deviceRules(),
+	}
+	if v.Quota != 0 {
+		r.CpuPeriod = v.Period
+	}
+	if v.PIDs > 0 {
+		r.PidsLimit = &v.PIDs
+	}
+	if cgroups.IsCgroup2UnifiedMode() {
+		r.Unified = map[string]string{"memory.oom.group": "1"} // half a task is of no use to anybody
+	}
+	return &cgroups.Cgroup{Path: spec.Isolation.Cgroup, Resources: r}
+}
+
+// deviceRules let a command use the harmless devices in /dev: null, zero, full,
+// random, tty and pseudo terminals, not the machine's disks and memory.
+func deviceRules() []*devices.Rule {
+	var rules []*devices.Rule
+	for _, d := range specconv.AllowedDevices {
+		rules = append(rules, &d.Rule)
+	}
+	return rules
+}
+
+// capabilities of a command that runs as root: Docker's default without NET_RAW
+// and MKNOD. Root on the machine's own file system is powerful enough without
+// forging packets and devices. Other users have none.
+func capabilities(uid int) *configs.Capabilities {
+	list := []string{
+		"CAP_AUDIT_WRITE", "CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_FSETID", "CAP_KILL",
+		"CAP_NET_BIND_SERVICE", "CAP_SETFCAP", "CAP_SETGID", "CAP_SETPCAP", "CAP_SETUID", "CAP_SYS_CHROOT",
+	}
+	c := &configs.Capabilities{Bounding: list}
+	if uid == 0 {
+		c.Permitted, c.Effective = list, list
+	}
+	return c
+}
