@@ -27,11 +27,12 @@ var firstStart = time.Date(1970, 1, 1, 0, 0, 1, 0, time.UTC)
 // ReadJob reads the body of a create or replace. Numbers and booleans may be
 // written as strings and null is absent, as Chronos reads them; members it does
 // not know are ignored, members it knows and this scheduler cannot honour are
-// refused. The error is an *Invalid or ErrNoParents.
+// refused. The error is an *Invalid, or ErrNoParents beside a job that is good for
+// its name only.
 func ReadJob(body []byte, d Defaults, zones schedule.Zones, now time.Time) (*Job, error) {
 	job, err := parseJob(body, d, zones, now)
 	if err != nil {
-		return nil, err
+		return job, err
 	}
 	if !job.Dependent() && job.when.Start().Before(firstStart) {
 		return nil, invalid("schedule", "starts before 1970-01-01T00:00:01Z")
@@ -51,7 +52,7 @@ func parseJob(body []byte, d Defaults, zones schedule.Zones, now time.Time) (*Jo
 		return nil, f.err
 	}
 	if err := job.trigger(f, now); err != nil {
-		return nil, err
+		return job, err
 	}
 	return job, job.check(zones, now)
 }
