@@ -28,10 +28,32 @@ func mustParse(text string) resources.Resources {
 type cluster struct {
 	h      *Allocator
 	now    time.Time
-	agents map[mesos.AgentID]resources.Resources
-	known  map[mesos.FrameworkID]bool
+	agents map[mesos.AgentID]allocator.Agent
+	known  map[mesos.FrameworkID]*model
 	held   map[place]resources.Resources
 	quota  map[string]allocator.Quota
+}
+
+// model is what a framework must and must not get.
+type model struct {
+	spec       allocator.Framework
+	active     bool
+	suppressed map[string]bool
+	declined   []decline
+}
+
+// decline is a filter in plain words.
+type decline struct {
+	agent   mesos.AgentID
+	role    string
+	refused resources.Resources
+	until   time.Time // it must hold until then
+	latest  time.Time // it must not hold after
+}
+
+// forget drops the filters that gone says yes to.
+func (m *model) forget(gone func(decline) bool) {
+	m.declined = slices.DeleteFunc(m.declined, gone)
 }
 
 // place is where something is held; the resources there carry their role.
@@ -46,8 +68,8 @@ func newCluster(seed uint64) *cluster {
 			Minimum: allocator.DefaultMinimum(), KeepGPUs: true, Rand: rand.New(rand.NewPCG(seed, 0)),
 		}).(*Allocator),
 		now:    time.Unix(1_700_000_000, 0),
-		agents: map[mesos.AgentID]resources.Resources{},
-		known:  map[mesos.FrameworkID]bool{},
+		agents: map[mesos.AgentID]allocator.Agent{},
+		known:  map[mesos.FrameworkID]*model{},
 		held:   map[place]resources.Resources{},
 		quota:  map[string]allocator.Quota{},
 	}
@@ -64,7 +86,7 @@ var (
 	roleSets = [][]string{{"*"}, {"a"}, {"b"}, {"a/b"}, {"a", "b"}, {"a/b", "a/c", "*"}}
 	quotas   = []allocator.Quota{
 		{},
-		{Limits: resources.LimitsOf(resources.Quantity{Name: "cpus", Amount: 5500}, resources.Quantity{Name: "disk"})},
+		{Limits: resources.LimitsOf(resources.Quantity{Name: "cpus", Amount: 5500}, resources.Quantity{Name: "disk", Amount: 50_000})},
 		{Guarantees: mustParse("cpus:4;mem:4096").Quantities()},
 		{
 			Guarantees: mustParse("cpus:2").Quantities(),
@@ -80,12 +102,15 @@ func (c *cluster) addAgent(t *rapid.T) {
 		Capabilities: allocator.AgentCapabilities{MultiRole: true, HierarchicalRole: true, ReservationRefinement: true},
 		Attributes:   []allocator.Attribute{{Name: "rack", Text: rapid.SampledFrom([]string{"r1", "r2"}).Draw(t, "rack")}},
 	}
-	if _, there := c.agents[id]; there {
+	if old, there := c.agents[id]; there {
 		c.h.UpdateAgent(c.now, a)
+		if !slices.Equal(old.Attributes, a.Attributes) {
+			c.forgetAgent(id)
+		}
 	} else {
 		c.h.AddAgent(c.now, a, nil)
 	}
-	c.agents[id] = a.Total
+	c.agents[id] = a
 }
 
 func (c *cluster) removeAgent(t *rapid.T) {
@@ -93,6 +118,13 @@ func (c *cluster) removeAgent(t *rapid.T) {
 	c.h.RemoveAgent(c.now, id)
 	delete(c.agents, id)
 	maps.DeleteFunc(c.held, func(p place, _ resources.Resources) bool { return p.agent == id })
+	c.forgetAgent(id)
+}
+
+func (c *cluster) forgetAgent(id mesos.AgentID) {
+	for _, m := range c.known {
+		m.forget(func(d decline) bool { return d.agent == id })
+	}
 }
 
 func sample[T any](t *rapid.T, label string, list []T) T {
@@ -120,12 +152,27 @@ func (c *cluster) addFramework(t *rapid.T) {
 	if rapid.Bool().Draw(t, "minimum") {
 		f.Minimum = map[string][]resources.Quantities{f.Roles[0]: nil}
 	}
-	if c.known[id] {
-		c.h.UpdateFramework(c.now, f)
+	c.setFramework(t, f)
+}
+
+func (c *cluster) setFramework(t *rapid.T, f allocator.Framework) {
+	m := c.known[f.ID]
+	if m == nil {
+		m = &model{active: rapid.Bool().Draw(t, "active"), suppressed: map[string]bool{}}
+		c.known[f.ID] = m
+		c.h.AddFramework(c.now, f, m.active)
 	} else {
-		c.h.AddFramework(c.now, f, rapid.Bool().Draw(t, "active"))
+		c.h.UpdateFramework(c.now, f)
 	}
-	c.known[id] = true
+	m.spec = f
+	m.forget(func(d decline) bool {
+		revived := m.suppressed[d.role] && !slices.Contains(f.Suppressed, d.role)
+		return revived || !slices.Contains(f.Roles, d.role)
+	})
+	clear(m.suppressed)
+	for _, role := range f.Suppressed {
+		m.suppressed[role] = true
+	}
 }
 
 func (c *cluster) removeFramework(t *rapid.T) {
@@ -176,14 +223,86 @@ func (c *cluster) allocate(t *rapid.T) {
 		if !c.freeOf(x.Agent).Contains(x.Resources.NonShared().Unallocated()) {
 			t.Fatalf("Allocate gave %s on %s, where only %s is free", x.Resources, x.Agent, c.freeOf(x.Agent))
 		}
+		c.checkGrant(t, x)
 		c.held[p] = c.held[p].Add(x.Resources)
 	}
 	c.checkLimits(t, before)
 }
 
+// checkGrant checks that nothing forbids an allocation.
+func (c *cluster) checkGrant(t *rapid.T, x allocator.Allocation) {
+	m, a := c.known[x.Framework], c.agents[x.Agent]
+	if m == nil || !m.active || m.suppressed[x.Role] || !slices.Contains(m.spec.Roles, x.Role) {
+		t.Fatalf("%v goes to a framework that does not want it", x)
+	}
+	if !m.spec.Constraints[x.Role].Accept(&a) || a.Total.Scalar("gpus") > 0 && !m.spec.Capabilities.GPU {
+		t.Fatalf("%v goes to %v, which must not have the agent", x, m.spec)
+	}
+	for _, r := range x.Resources {
+		if r.Shared && !m.spec.Capabilities.Shared || r.Revocable && !m.spec.Capabilities.Revocable || !r.AllocatableTo(x.Role) {
+			t.Fatalf("%v: %v must not have %s", x, m.spec, r)
+		}
+		if !r.Divisible() && !a.Total.Contains(resources.Resources{r}.Unallocated()) {
+			t.Fatalf("%v breaks something into parts", x)
+		}
+	}
+	minimum, own := m.spec.Minimum[x.Role]
+	if !own {
+		minimum = allocator.DefaultMinimum()
+	}
+	if !slices.ContainsFunc(minimum, x.Resources.Quantities().Contains) && len(minimum) > 0 {
+		t.Fatalf("%v is less than the minimum", x)
+	}
+	for _, d := range m.declined {
+		if d.agent == x.Agent && d.role == x.Role && d.until.After(c.now) && d.refused.Contains(x.Resources) {
+			t.Fatalf("%v was declined until %v, it is %v", x, d.until, c.now)
+		}
+	}
+}
+
+// decline gives back something and remembers that it was refused.
+func (c *cluster) decline(t *rapid.T) {
+	p, r := c.anyHeld(t)
+	refuse := time.Duration(rapid.IntRange(0, 20).Draw(t, "s")) * time.Second
+	c.h.Decline(c.now, p.framework, p.agent, r, refuse)
+	if m := c.known[p.framework]; m != nil {
+		for _, role := range m.spec.Roles {
+			if part := r.AllocatedTo(role); !part.IsEmpty() {
+				m.declined = append(m.declined, decline{p.agent, role, part, c.now.Add(refuse), c.now.Add(max(refuse, time.Second))})
+			}
+		}
+	}
+}
+
+func (c *cluster) activateFramework(t *rapid.T) {
+	id, active := sample(t, "framework", slices.Sorted(maps.Keys(c.known))), rapid.Bool().Draw(t, "active")
+	c.h.SetFrameworkActive(c.now, id, active)
+	m := c.known[id]
+	if m.active && !active {
+		m.declined = nil
+	}
+	m.active = active
+}
+
+func (c *cluster) suppress(t *rapid.T) {
+	id := sample(t, "framework", slices.Sorted(maps.Keys(c.known)))
+	c.h.Suppress(c.now, id)
+	for _, role := range c.known[id].spec.Roles {
+		c.known[id].suppressed[role] = true
+	}
+}
+
+func (c *cluster) revive(t *rapid.T) {
+	id := sample(t, "framework", slices.Sorted(maps.Keys(c.known)))
+	role := rapid.SampledFrom(c.known[id].spec.Roles).Draw(t, "role")
+	c.h.Revive(c.now, id, role)
+	delete(c.known[id].suppressed, role)
+	c.known[id].forget(func(d decline) bool { return d.role == role })
+}
+
 // freeOf is what nobody holds of an agent.
 func (c *cluster) freeOf(id mesos.AgentID) resources.Resources {
-	free := c.agents[id].NonShared()
+	free := c.agents[id].Total.NonShared()
 	for p, r := range c.held {
 		if p.agent == id {
 			free = free.Minus(r.NonShared().Unallocated())
@@ -213,14 +332,24 @@ func (c *cluster) consumed() map[string]resources.Quantities {
 	return out
 }
 
+func (c *cluster) declined(f mesos.FrameworkID, role string, id mesos.AgentID) bool {
+	return slices.ContainsFunc(c.known[f].declined, func(d decline) bool {
+		return d.agent == id && d.role == role && d.latest.After(c.now)
+	})
+}
+
 // settled checks that everything that is free is withheld for a reason.
 func (c *cluster) settled(t *rapid.T) {
 	for id := range c.agents {
 		for f := range c.known {
 			for _, cl := range c.h.frameworks.at(c.h.names[f]).clients {
 				role := c.h.clients.at(cl).name
-				if reasons := c.h.Explain(c.now, f, role, id); len(reasons) == 0 {
+				reasons := c.h.Explain(c.now, f, role, id)
+				if len(reasons) == 0 {
 					t.Fatalf("%s as %s could have some of %s on %s", f, role, c.freeOf(id), id)
+				}
+				if last := reasons[len(reasons)-1]; last.Name == allocator.Declined && !c.declined(f, role, id) {
+					t.Fatalf("%s as %s did not decline anything on %s, but %v", f, role, id, last)
 				}
 			}
 		}
@@ -239,16 +368,10 @@ func TestNothingIsGivenTwiceAndNothingIsForgotten(t *testing.T) {
 				id := sample(t, "agent", slices.Sorted(maps.Keys(c.agents)))
 				c.h.SetAgentActive(c.now, id, rapid.Bool().Draw(t, "active"))
 			},
-			"activate framework": func(t *rapid.T) {
-				id := sample(t, "framework", slices.Sorted(maps.Keys(c.known)))
-				c.h.SetFrameworkActive(c.now, id, rapid.Bool().Draw(t, "active"))
-			},
-			"suppress": func(t *rapid.T) {
-				c.h.Suppress(c.now, sample(t, "framework", slices.Sorted(maps.Keys(c.known))))
-			},
-			"revive": func(t *rapid.T) {
-				c.h.Revive(c.now, sample(t, "framework", slices.Sorted(maps.Keys(c.known))))
-			},
+			"activate framework": c.activateFramework,
+			"suppress":           c.suppress,
+			"revive":             c.revive,
+			"decline":            c.decline,
 			"weight": func(t *rapid.T) {
 				c.h.SetWeights(c.now, allocator.Weight{Role: "a", Value: rapid.Float64Range(0.1, 9).Draw(t, "weight")})
 			},
@@ -260,10 +383,6 @@ func TestNothingIsGivenTwiceAndNothingIsForgotten(t *testing.T) {
 			"recover": func(t *rapid.T) {
 				p, r := c.anyHeld(t)
 				c.h.Recover(c.now, p.framework, p.agent, r)
-			},
-			"decline": func(t *rapid.T) {
-				p, r := c.anyHeld(t)
-				c.h.Decline(c.now, p.framework, p.agent, r, time.Duration(rapid.IntRange(0, 20).Draw(t, "s"))*time.Second)
 			},
 			"hold": func(t *rapid.T) {
 				id := sample(t, "agent", slices.Sorted(maps.Keys(c.agents)))
