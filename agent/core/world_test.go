@@ -38,7 +38,7 @@ type world struct {
 	doomed  []mesos.ContainerID                    // to be destroyed
 	begun   map[mesos.TaskID]bool                  // tasks whose container was launched
 	budget  *int                                   // how many effects are still performed before a crash; nil is all
-	log     func(format string, args ...any) // tells each step; nil is silent
+	log     func(format string, args ...any)       // tells each step; nil is silent
 	fail    func(format string, args ...any)       // reports a broken rule
 }
 

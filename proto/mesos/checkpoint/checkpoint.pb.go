@@ -83,7 +83,52 @@ func (x *Kill_Cause) UnmarshalJSON(b []byte) error {
 
 // Deprecated: Use Kill_Cause.Descriptor instead.
 func (Kill_Cause) EnumDescriptor() ([]byte, []int) {
-	return file_mesos_checkpoint_checkpoint_proto_rawDescGZIP(), []int{5, 0}
+	return file_mesos_checkpoint_checkpoint_proto_rawDescGZIP(), []int{6, 0}
+}
+
+// Batch is what is written at once: all of it counts, or none.
+type Batch struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Records       []*Record              `protobuf:"bytes,1,rep,name=records" json:"records,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Batch) Reset() {
+	*x = Batch{}
+	mi := &file_mesos_checkpoint_checkpoint_proto_msgTypes[0]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Batch) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Batch) ProtoMessage() {}
+
+func (x *Batch) ProtoReflect() protoreflect.Message {
+	mi := &file_mesos_checkpoint_checkpoint_proto_msgTypes[0]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Batch.ProtoReflect.Descriptor instead.
+func (*Batch) Descriptor() ([]byte, []int) {
+	return file_mesos_checkpoint_checkpoint_proto_rawDescGZIP(), []int{0}
+}
+
+func (x *Batch) GetRecords() []*Record {
+	if x != nil {
+		return x.Records
+	}
+	return nil
 }
 
 // Record is one object as it is now. Exactly one member is set.
@@ -101,7 +146,7 @@ type Record struct {
 
 func (x *Record) Reset() {
 	*x = Record{}
-	mi := &file_mesos_checkpoint_checkpoint_proto_msgTypes[0]
+	mi := &file_mesos_checkpoint_checkpoint_proto_msgTypes[1]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -113,7 +158,7 @@ func (x *Record) String() string {
 func (*Record) ProtoMessage() {}
 
 func (x *Record) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_checkpoint_checkpoint_proto_msgTypes[0]
+	mi := &file_mesos_checkpoint_checkpoint_proto_msgTypes[1]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -126,7 +171,7 @@ func (x *Record) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Record.ProtoReflect.Descriptor instead.
 func (*Record) Descriptor() ([]byte, []int) {
-	return file_mesos_checkpoint_checkpoint_proto_rawDescGZIP(), []int{0}
+	return file_mesos_checkpoint_checkpoint_proto_rawDescGZIP(), []int{1}
 }
 
 func (x *Record) GetAgent() *Agent {
@@ -175,7 +220,7 @@ type Agent struct {
 
 func (x *Agent) Reset() {
 	*x = Agent{}
-	mi := &file_mesos_checkpoint_checkpoint_proto_msgTypes[1]
+	mi := &file_mesos_checkpoint_checkpoint_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -187,7 +232,7 @@ func (x *Agent) String() string {
 func (*Agent) ProtoMessage() {}
 
 func (x *Agent) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_checkpoint_checkpoint_proto_msgTypes[1]
+	mi := &file_mesos_checkpoint_checkpoint_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -200,7 +245,7 @@ func (x *Agent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Agent.ProtoReflect.Descriptor instead.
 func (*Agent) Descriptor() ([]byte, []int) {
-	return file_mesos_checkpoint_checkpoint_proto_rawDescGZIP(), []int{1}
+	return file_mesos_checkpoint_checkpoint_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *Agent) GetInfo() *v1.AgentInfo {
@@ -223,7 +268,7 @@ type Framework struct {
 
 func (x *Framework) Reset() {
 	*x = Framework{}
-	mi := &file_mesos_checkpoint_checkpoint_proto_msgTypes[2]
+	mi := &file_mesos_checkpoint_checkpoint_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -235,7 +280,7 @@ func (x *Framework) String() string {
 func (*Framework) ProtoMessage() {}
 
 func (x *Framework) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_checkpoint_checkpoint_proto_msgTypes[2]
+	mi := &file_mesos_checkpoint_checkpoint_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -248,7 +293,7 @@ func (x *Framework) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Framework.ProtoReflect.Descriptor instead.
 func (*Framework) Descriptor() ([]byte, []int) {
-	return file_mesos_checkpoint_checkpoint_proto_rawDescGZIP(), []int{2}
+	return file_mesos_checkpoint_checkpoint_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Framework) GetId() *v1.FrameworkID {
@@ -287,7 +332,7 @@ type Task struct {
 
 func (x *Task) Reset() {
 	*x = Task{}
-	mi := &file_mesos_checkpoint_checkpoint_proto_msgTypes[3]
+	mi := &file_mesos_checkpoint_checkpoint_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -299,7 +344,7 @@ func (x *Task) String() string {
 func (*Task) ProtoMessage() {}
 
 func (x *Task) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_checkpoint_checkpoint_proto_msgTypes[3]
+	mi := &file_mesos_checkpoint_checkpoint_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -312,7 +357,7 @@ func (x *Task) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Task.ProtoReflect.Descriptor instead.
 func (*Task) Descriptor() ([]byte, []int) {
-	return file_mesos_checkpoint_checkpoint_proto_rawDescGZIP(), []int{3}
+	return file_mesos_checkpoint_checkpoint_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Task) GetFrameworkId() *v1.FrameworkID {
@@ -363,7 +408,7 @@ type Progress struct {
 
 func (x *Progress) Reset() {
 	*x = Progress{}
-	mi := &file_mesos_checkpoint_checkpoint_proto_msgTypes[4]
+	mi := &file_mesos_checkpoint_checkpoint_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -375,7 +420,7 @@ func (x *Progress) String() string {
 func (*Progress) ProtoMessage() {}
 
 func (x *Progress) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_checkpoint_checkpoint_proto_msgTypes[4]
+	mi := &file_mesos_checkpoint_checkpoint_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -388,7 +433,7 @@ func (x *Progress) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Progress.ProtoReflect.Descriptor instead.
 func (*Progress) Descriptor() ([]byte, []int) {
-	return file_mesos_checkpoint_checkpoint_proto_rawDescGZIP(), []int{4}
+	return file_mesos_checkpoint_checkpoint_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Progress) GetFrameworkId() *v1.FrameworkID {
@@ -454,7 +499,7 @@ type Kill struct {
 
 func (x *Kill) Reset() {
 	*x = Kill{}
-	mi := &file_mesos_checkpoint_checkpoint_proto_msgTypes[5]
+	mi := &file_mesos_checkpoint_checkpoint_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -466,7 +511,7 @@ func (x *Kill) String() string {
 func (*Kill) ProtoMessage() {}
 
 func (x *Kill) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_checkpoint_checkpoint_proto_msgTypes[5]
+	mi := &file_mesos_checkpoint_checkpoint_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -479,7 +524,7 @@ func (x *Kill) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Kill.ProtoReflect.Descriptor instead.
 func (*Kill) Descriptor() ([]byte, []int) {
-	return file_mesos_checkpoint_checkpoint_proto_rawDescGZIP(), []int{5}
+	return file_mesos_checkpoint_checkpoint_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Kill) GetCause() Kill_Cause {
@@ -507,7 +552,9 @@ var File_mesos_checkpoint_checkpoint_proto protoreflect.FileDescriptor
 
 const file_mesos_checkpoint_checkpoint_proto_rawDesc = "" +
 	"\n" +
-	"!mesos/checkpoint/checkpoint.proto\x12\x0fsouk.checkpoint\x1a\x14mesos/v1/mesos.proto\"\xe6\x01\n" +
+	"!mesos/checkpoint/checkpoint.proto\x12\x0fsouk.checkpoint\x1a\x14mesos/v1/mesos.proto\":\n" +
+	"\x05Batch\x121\n" +
+	"\arecords\x18\x01 \x03(\v2\x17.souk.checkpoint.RecordR\arecords\"\xe6\x01\n" +
 	"\x06Record\x12,\n" +
 	"\x05agent\x18\x01 \x01(\v2\x16.souk.checkpoint.AgentR\x05agent\x128\n" +
 	"\tframework\x18\x02 \x01(\v2\x1a.souk.checkpoint.FrameworkR\tframework\x12)\n" +
@@ -555,46 +602,48 @@ func file_mesos_checkpoint_checkpoint_proto_rawDescGZIP() []byte {
 }
 
 var file_mesos_checkpoint_checkpoint_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_mesos_checkpoint_checkpoint_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
+var file_mesos_checkpoint_checkpoint_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
 var file_mesos_checkpoint_checkpoint_proto_goTypes = []any{
 	(Kill_Cause)(0),          // 0: souk.checkpoint.Kill.Cause
-	(*Record)(nil),           // 1: souk.checkpoint.Record
-	(*Agent)(nil),            // 2: souk.checkpoint.Agent
-	(*Framework)(nil),        // 3: souk.checkpoint.Framework
-	(*Task)(nil),             // 4: souk.checkpoint.Task
-	(*Progress)(nil),         // 5: souk.checkpoint.Progress
-	(*Kill)(nil),             // 6: souk.checkpoint.Kill
-	(*v1.AgentInfo)(nil),     // 7: mesos.v1.AgentInfo
-	(*v1.FrameworkID)(nil),   // 8: mesos.v1.FrameworkID
-	(*v1.FrameworkInfo)(nil), // 9: mesos.v1.FrameworkInfo
-	(*v1.TaskID)(nil),        // 10: mesos.v1.TaskID
-	(*v1.TaskInfo)(nil),      // 11: mesos.v1.TaskInfo
-	(*v1.ContainerID)(nil),   // 12: mesos.v1.ContainerID
-	(*v1.TaskStatus)(nil),    // 13: mesos.v1.TaskStatus
+	(*Batch)(nil),            // 1: souk.checkpoint.Batch
+	(*Record)(nil),           // 2: souk.checkpoint.Record
+	(*Agent)(nil),            // 3: souk.checkpoint.Agent
+	(*Framework)(nil),        // 4: souk.checkpoint.Framework
+	(*Task)(nil),             // 5: souk.checkpoint.Task
+	(*Progress)(nil),         // 6: souk.checkpoint.Progress
+	(*Kill)(nil),             // 7: souk.checkpoint.Kill
+	(*v1.AgentInfo)(nil),     // 8: mesos.v1.AgentInfo
+	(*v1.FrameworkID)(nil),   // 9: mesos.v1.FrameworkID
+	(*v1.FrameworkInfo)(nil), // 10: mesos.v1.FrameworkInfo
+	(*v1.TaskID)(nil),        // 11: mesos.v1.TaskID
+	(*v1.TaskInfo)(nil),      // 12: mesos.v1.TaskInfo
+	(*v1.ContainerID)(nil),   // 13: mesos.v1.ContainerID
+	(*v1.TaskStatus)(nil),    // 14: mesos.v1.TaskStatus
 }
 var file_mesos_checkpoint_checkpoint_proto_depIdxs = []int32{
-	2,  // 0: souk.checkpoint.Record.agent:type_name -> souk.checkpoint.Agent
-	3,  // 1: souk.checkpoint.Record.framework:type_name -> souk.checkpoint.Framework
-	4,  // 2: souk.checkpoint.Record.task:type_name -> souk.checkpoint.Task
-	5,  // 3: souk.checkpoint.Record.progress:type_name -> souk.checkpoint.Progress
-	7,  // 4: souk.checkpoint.Agent.info:type_name -> mesos.v1.AgentInfo
-	8,  // 5: souk.checkpoint.Framework.id:type_name -> mesos.v1.FrameworkID
-	9,  // 6: souk.checkpoint.Framework.info:type_name -> mesos.v1.FrameworkInfo
-	8,  // 7: souk.checkpoint.Task.framework_id:type_name -> mesos.v1.FrameworkID
-	10, // 8: souk.checkpoint.Task.task_id:type_name -> mesos.v1.TaskID
-	11, // 9: souk.checkpoint.Task.info:type_name -> mesos.v1.TaskInfo
-	12, // 10: souk.checkpoint.Task.container_id:type_name -> mesos.v1.ContainerID
-	8,  // 11: souk.checkpoint.Progress.framework_id:type_name -> mesos.v1.FrameworkID
-	10, // 12: souk.checkpoint.Progress.task_id:type_name -> mesos.v1.TaskID
-	13, // 13: souk.checkpoint.Progress.pending:type_name -> mesos.v1.TaskStatus
-	13, // 14: souk.checkpoint.Progress.acknowledged:type_name -> mesos.v1.TaskStatus
-	6,  // 15: souk.checkpoint.Progress.kill:type_name -> souk.checkpoint.Kill
-	0,  // 16: souk.checkpoint.Kill.cause:type_name -> souk.checkpoint.Kill.Cause
-	17, // [17:17] is the sub-list for method output_type
-	17, // [17:17] is the sub-list for method input_type
-	17, // [17:17] is the sub-list for extension type_name
-	17, // [17:17] is the sub-list for extension extendee
-	0,  // [0:17] is the sub-list for field type_name
+	2,  // 0: souk.checkpoint.Batch.records:type_name -> souk.checkpoint.Record
+	3,  // 1: souk.checkpoint.Record.agent:type_name -> souk.checkpoint.Agent
+	4,  // 2: souk.checkpoint.Record.framework:type_name -> souk.checkpoint.Framework
+	5,  // 3: souk.checkpoint.Record.task:type_name -> souk.checkpoint.Task
+	6,  // 4: souk.checkpoint.Record.progress:type_name -> souk.checkpoint.Progress
+	8,  // 5: souk.checkpoint.Agent.info:type_name -> mesos.v1.AgentInfo
+	9,  // 6: souk.checkpoint.Framework.id:type_name -> mesos.v1.FrameworkID
+	10, // 7: souk.checkpoint.Framework.info:type_name -> mesos.v1.FrameworkInfo
+	9,  // 8: souk.checkpoint.Task.framework_id:type_name -> mesos.v1.FrameworkID
+	11, // 9: souk.checkpoint.Task.task_id:type_name -> mesos.v1.TaskID
+	12, // 10: souk.checkpoint.Task.info:type_name -> mesos.v1.TaskInfo
+	13, // 11: souk.checkpoint.Task.container_id:type_name -> mesos.v1.ContainerID
+	9,  // 12: souk.checkpoint.Progress.framework_id:type_name -> mesos.v1.FrameworkID
+	11, // 13: souk.checkpoint.Progress.task_id:type_name -> mesos.v1.TaskID
+	14, // 14: souk.checkpoint.Progress.pending:type_name -> mesos.v1.TaskStatus
+	14, // 15: souk.checkpoint.Progress.acknowledged:type_name -> mesos.v1.TaskStatus
+	7,  // 16: souk.checkpoint.Progress.kill:type_name -> souk.checkpoint.Kill
+	0,  // 17: souk.checkpoint.Kill.cause:type_name -> souk.checkpoint.Kill.Cause
+	18, // [18:18] is the sub-list for method output_type
+	18, // [18:18] is the sub-list for method input_type
+	18, // [18:18] is the sub-list for extension type_name
+	18, // [18:18] is the sub-list for extension extendee
+	0,  // [0:18] is the sub-list for field type_name
 }
 
 func init() { file_mesos_checkpoint_checkpoint_proto_init() }
@@ -608,7 +657,7 @@ func file_mesos_checkpoint_checkpoint_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_mesos_checkpoint_checkpoint_proto_rawDesc), len(file_mesos_checkpoint_checkpoint_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   6,
+			NumMessages:   7,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

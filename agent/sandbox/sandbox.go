@@ -1,0 +1,136 @@
+// Package sandbox keeps the directories that tasks work in: where they lie
+// (Mesos' layout), whom they belong to, what of them may be read from outside,
+// and when they are removed. What is in a sandbox was put there by strangers:
+// nothing outside is ever reached through it. It does not own what runs there.
+// Safe for concurrent use.
+package sandbox
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/user"
+	"path"
+	"path/filepath"
+	"strconv"
+	"sync"
+
+	"github.com/soukproject/souk/proto/mesos"
+)
+
+// A Run names one life of an executor, and thereby its sandbox.
+type Run struct {
+	Agent, Framework, Executor, Container string
+}
+
+// latest is the link to an executor's newest run.
+const latest = "latest"
+
+// dir is the executor's directory of runs below slaves.
+func (r Run) dir() string {
+	return path.Join(r.Agent, "frameworks", r.Framework, "executors", r.Executor, "runs")
+}
+
+// check refuses names that are no names of directories.
+func (r Run) check() error {
+	for _, id := range []string{r.Agent, r.Framework, r.Executor, r.Container} {
+		if err := mesos.CheckID(id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// A Store is the sandboxes of one work directory, of this agent and of those
+// that used the directory before it.
+type Store struct {
+	dir  string   // WORK/slaves
+	root *os.Root // of dir
+
+	mu sync.Mutex // for the directories above sandboxes, which come and go with them
+}
+
+// Open opens the sandboxes in workDir, which must be absolute.
+func Open(workDir string) (*Store, error) {
+	dir := filepath.Join(workDir, "slaves")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, fmt.Errorf("open sandboxes: %w", err)
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, fmt.Errorf("open sandboxes: %w", err)
+	}
+	return &Store{dir: dir, root: root}, nil
+}
+
+// Close releases the store.
+func (s *Store) Close() error { return s.root.Close() }
+
+// Path is where a run's sandbox is, whether or not it exists.
+func (s *Store) Path(r Run) string {
+	return filepath.Join(s.dir, filepath.FromSlash(r.dir()), r.Container)
+}
+
+// Create makes a run's sandbox, which belongs to owner ("" is the agent's own
+// user), and makes it the latest of its executor.
+func (s *Store) Create(r Run, owner string) (string, error) {
+	if err := r.check(); err != nil {
+		return "", fmt.Errorf("create sandbox: %w", err)
+	}
+	if err := s.create(r, owner); err != nil {
+		return "", fmt.Errorf("create sandbox %s: %w", s.Path(r), err)
+	}
+	return s.Path(r), nil
+}
+
+func (s *Store) create(r Run, owner string) error {
+	uid, gid, err := ids(owner)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.root.MkdirAll(r.dir(), 0o755); err != nil {
+		return err
+	}
+	name := path.Join(r.dir(), r.Container)
+	if err := s.root.Mkdir(name, 0o750); err != nil {
+		return err
+	}
+	if owner != "" {
+		if err := s.root.Chown(name, uid, gid); err != nil {
+			return err
+		}
+	}
+	return s.link(r)
+}
+
+// link points latest at r. It is relative, so that work directories may move.
+func (s *Store) link(r Run) error {
+	link := path.Join(r.dir(), latest)
+	if err := s.root.Remove(link); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return s.root.Symlink(r.Container, link)
+}
+
+// ids finds a user by name or number.
+func ids(owner string) (uid, gid int, err error) {
+	if owner == "" {
+		return 0, 0, nil
+	}
+	u, err := user.Lookup(owner)
+	if err != nil {
+		if u, err = user.LookupId(owner); err != nil {
+			return 0, 0, fmt.Errorf("user '%s' does not exist on this machine", owner)
+		}
+	}
+	if uid, err = strconv.Atoi(u.Uid); err != nil {
+		return 0, 0, fmt.Errorf("user '%s' has no numeric id: %w", owner, err)
+	}
+	if gid, err = strconv.Atoi(u.Gid); err != nil {
+		return 0, 0, fmt.Errorf("user '%s' has no numeric group: %w", owner, err)
+	}
+	return uid, gid, nil
+}
