@@ -2,4 +2,212 @@
 // frameworks there are, what is offered to whom, which tasks run, what is told
 // to whom. It is a state machine: events in, effects out, time an argument. It
 // does not talk, store, log, or start anything; package master does.
+//
+// A Master is used by one goroutine. A Snapshot may be read by many.
 package core
+
+import (
+	"cmp"
+	"math/rand/v2"
+	"time"
+
+	"github.com/soukproject/souk/master/allocator"
+	"github.com/soukproject/souk/proto/mesos"
+	mesospb "github.com/soukproject/souk/proto/mesos/v1"
+)
+
+// Defaults of Mesos 1.11 (mesos-api 20.1).
+const (
+	DefaultAgentPingTimeout       = 15 * time.Second
+	DefaultMaxAgentPingTimeouts   = 5
+	DefaultAgentReregisterTimeout = 10 * time.Minute
+	DefaultAllocationInterval     = time.Second
+	DefaultMaxCompletedFrameworks = 50
+	DefaultMaxCompletedTasks      = 1000
+	DefaultMaxUnreachableTasks    = 1000
+	DefaultRegistryGCInterval     = 15 * time.Minute
+	DefaultRegistryMaxAgentAge    = 14 * 24 * time.Hour
+	DefaultRegistryMaxAgentCount  = 102400
+	HeartbeatInterval             = 15 * time.Second // announced to schedulers; the shell sends the heartbeats
+	maxRefusal                    = 365 * 24 * time.Hour
+	defaultRefusal                = 5 * time.Second
+)
+
+// Config is what a master is told at its start. Zero values mean Mesos' defaults.
+type Config struct {
+	MasterID  string              // prefix of every id minted
+	Info      *mesospb.MasterInfo // what schedulers are told; nil: nothing
+	Allocator allocator.Allocator
+	Rand      *rand.Rand // seeded by the caller; nil: a fixed seed
+
+	OfferTimeout           time.Duration // until an unanswered offer is rescinded; 0: never
+	AgentPingTimeout       time.Duration
+	MaxAgentPingTimeouts   int
+	AgentReregisterTimeout time.Duration
+	AllocationInterval     time.Duration
+
+	Roles                  []string // whitelist; empty: any role
+	RootSubmissions        bool     // false: frameworks of user root are refused
+	MaxCompletedFrameworks int
+	MaxCompletedTasks      int // per framework
+	MaxUnreachableTasks    int // per framework
+
+	RegistryGCInterval    time.Duration
+	RegistryMaxAgentAge   time.Duration
+	RegistryMaxAgentCount int
+}
+
+func (c Config) withDefaults() Config {
+	if c.Rand == nil {
+		c.Rand = rand.New(rand.NewPCG(1, 1))
+	}
+	c.AgentPingTimeout = cmp.Or(c.AgentPingTimeout, DefaultAgentPingTimeout)
+	c.MaxAgentPingTimeouts = cmp.Or(c.MaxAgentPingTimeouts, DefaultMaxAgentPingTimeouts)
+	c.AgentReregisterTimeout = cmp.Or(c.AgentReregisterTimeout, DefaultAgentReregisterTimeout)
+	c.AllocationInterval = cmp.Or(c.AllocationInterval, DefaultAllocationInterval)
+	c.MaxCompletedFrameworks = cmp.Or(c.MaxCompletedFrameworks, DefaultMaxCompletedFrameworks)
+	c.MaxCompletedTasks = cmp.Or(c.MaxCompletedTasks, DefaultMaxCompletedTasks)
+	c.MaxUnreachableTasks = cmp.Or(c.MaxUnreachableTasks, DefaultMaxUnreachableTasks)
+	c.RegistryGCInterval = cmp.Or(c.RegistryGCInterval, DefaultRegistryGCInterval)
+	c.RegistryMaxAgentAge = cmp.Or(c.RegistryMaxAgentAge, DefaultRegistryMaxAgentAge)
+	c.RegistryMaxAgentCount = cmp.Or(c.RegistryMaxAgentCount, DefaultRegistryMaxAgentCount)
+	return c
+}
+
+// A Master is the state of a master and the rules it changes by. See New.
+type Master struct {
+	cfg     Config
+	now     time.Time // of the step being taken
+	out     []Effect  // of the step being taken
+	elected time.Time // zero until this master leads
+	timers  timers
+	count   counters
+
+	writes uint64           // registry writes asked for
+	wanted map[uint64]Event // what follows a write, by its number
+
+	agents      map[mesos.AgentID]*agent // admitted ones: registered or recovered
+	agentOf     []*agent                 // by handle, which is the order they came in; nil if gone
+	byPID       map[string]*agent        // registered ones, the newest of each address
+	sessions    map[Session]*session
+	changing    map[mesos.AgentID]*change // agents whose registry entry is being written
+	admitting   map[string]mesos.AgentID  // new agents that have not registered yet, by address
+	unreachable map[mesos.AgentID]*lostAgent
+	gone        map[mesos.AgentID]time.Time
+	recovering  int    // agents that are recovered and not back
+	agentIDs    uint64 // minted
+
+	frameworks       map[mesos.FrameworkID]*framework // completed ones too
+	frameworkOf      map[uint32]*framework
+	order            []*framework // those not completed, oldest first
+	completed        []*framework // oldest first
+	streams          map[Stream]*framework
+	frameworkIDs     uint64
+	frameworkHandles uint32
+
+	offers   map[uint64]*offer
+	offerIDs uint64
+	tasks    *taskTable
+	weights  []Weight // by role
+}
+
+// New makes a master that knows nothing and serves nobody until it is Elected.
+func New(cfg Config) *Master {
+	cfg = cfg.withDefaults()
+	return &Master{
+		cfg:         cfg,
+		timers:      newTimers(),
+		count:       newCounters(),
+		wanted:      map[uint64]Event{},
+		agents:      map[mesos.AgentID]*agent{},
+		agentOf:     make([]*agent, 1),
+		byPID:       map[string]*agent{},
+		sessions:    map[Session]*session{},
+		changing:    map[mesos.AgentID]*change{},
+		admitting:   map[string]mesos.AgentID{},
+		unreachable: map[mesos.AgentID]*lostAgent{},
+		gone:        map[mesos.AgentID]time.Time{},
+		frameworks:  map[mesos.FrameworkID]*framework{},
+		frameworkOf: map[uint32]*framework{},
+		streams:     map[Stream]*framework{},
+		offers:      map[uint64]*offer{},
+		tasks:       newTaskTable(cfg.Rand.Uint64()),
+	}
+}
+
+// Step takes in one event and returns what is to be done about it, in order.
+// The event and all it refers to belong to the master afterwards and are not
+// changed by it; the effects belong to the caller, who must not change the
+// messages in them. A time before that of an earlier step counts as that one.
+func (m *Master) Step(now time.Time, ev Event) []Effect {
+	m.out = nil
+	if now.After(m.now) {
+		m.now = now
+	}
+	if m.elected.IsZero() {
+		m.beforeElection(ev)
+		return m.out
+	}
+	switch ev := ev.(type) {
+	case Persisted:
+		m.persisted(ev)
+	case AgentSubscribed:
+		m.agentSubscribed(ev)
+	case AgentSent:
+		m.agentSent(ev)
+	case AgentDisconnected:
+		m.agentDisconnected(ev)
+	case Subscribed:
+		m.subscribed(ev)
+	case Called:
+		m.called(ev)
+	case Disconnected:
+		m.disconnected(ev)
+	case Operated:
+		m.operated(ev)
+	case Tick:
+		m.tick()
+	}
+	m.allocate()
+	return m.out
+}
+
+// Deadline reports when Step next has something to do if nothing else happens.
+func (m *Master) Deadline() (at time.Time, ok bool) {
+	if m.elected.IsZero() {
+		return time.Time{}, false
+	}
+	at, ok = m.timers.next()
+	if next, some := m.cfg.Allocator.Deadline(); some && (!ok || next.Before(at)) {
+		return next, true
+	}
+	return at, ok
+}
+
+// do adds to what is to be done.
+func (m *Master) do(e ...Effect) { m.out = append(m.out, e...) }
+
+// refuse records something that was not done.
+func (m *Master) refuse(what, id, why string) { m.do(Refused{What: what, ID: id, Why: why}) }
+
+// tick does what is due.
+func (m *Master) tick() {
+	for {
+		due, ok := m.timers.pop(m.now)
+		if !ok {
+			return
+		}
+		switch due.kind {
+		case pingTimer:
+			m.ping(m.agentOf[uint32(due.subject)])
+		case reregisterTimer:
+			m.neverBack(m.agentOf[uint32(due.subject)])
+		case failoverTimer:
+			m.failoverTimedOut(m.frameworkOf[uint32(due.subject)])
+		case offerTimer:
+			m.offerTimedOut(m.offers[due.subject])
+		case registryTimer:
+			m.pruneRegistry()
+		}
+	}
+}
