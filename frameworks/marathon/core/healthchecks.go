@@ -29,12 +29,14 @@ func (c *Core) scheduleProbe(in *Instance, i int, after time.Duration) {
 	c.timers.setIndexed(in.health[i].due, healthTimer, in.TaskID, i)
 }
 
-// probe runs one check once. The next run is set when the result is in.
+// probe runs one check once. The next run is set when the result is in; should
+// it never come, for a time when it no longer can.
 func (c *Core) probe(taskID string, i int) {
 	in, h, ok := c.healthCheck(taskID, i)
 	if !ok || in.Condition != Running || c.now.Before(in.health[i].due) {
 		return
 	}
+	c.scheduleProbe(in, i, time.Duration(h.TimeoutSeconds+h.IntervalSeconds)*time.Second)
 	c.do(Probe{TaskID: taskID, Index: i, Address: probeAddress(in, h), Check: h})
 }
 

@@ -1,0 +1,64 @@
+package marathon
+
+import (
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/soukproject/souk/frameworks/marathon/api"
+	"github.com/soukproject/souk/internal/metrics"
+)
+
+// handler is the API on top of the loop.
+func (c Config) handler(l *loop, hub *api.Hub, address net.Addr) http.Handler {
+	m := metrics.New()
+	m.AddSource(api.MetricsOf(l, time.Now()))
+	return api.New(api.Config{
+		Scheduler: l, Hub: hub, Metrics: m, Log: c.Log.Named("api"),
+		Credentials: c.Credentials, Realm: c.Realm, Origins: c.Origins,
+		Info: api.Info{
+			Name: c.FrameworkName, Version: c.Version, BuildRef: "souk",
+			Leader: c.hostPort(address), URL: "http://" + c.hostPort(address), HTTPPort: port(address),
+			Settings: c.settings(address),
+		},
+	})
+}
+
+// settings are the members of marathon_config in /v2/info.
+func (c Config) settings(address net.Addr) map[string]any {
+	k := c.Core
+	features := k.Rules.Features
+	if features == nil {
+		features = []string{}
+	}
+	return map[string]any{
+		"access_control_allow_origin":   c.Origins,
+		"checkpoint":                    c.Checkpoint,
+		"decline_offer_duration":        k.DeclineFor.Milliseconds(),
+		"default_network_name":          k.Rules.NetworkName,
+		"env_vars_prefix":               k.EnvVarsPrefix,
+		"executor":                      "//cmd",
+		"failover_timeout":              int64(c.FailoverTimeout.Seconds()),
+		"features":                      features,
+		"framework_name":                c.FrameworkName,
+		"ha":                            false,
+		"hostname":                      c.Hostname,
+		"launch_token":                  k.LaunchTokens,
+		"launch_token_refresh_interval": k.LaunchTokenRefresh.Milliseconds(),
+		"local_port_max":                k.ServicePortMax,
+		"local_port_min":                k.ServicePortMin,
+		"maintenance_mode":              true,
+		"master":                        c.Master,
+		"max_instances_per_offer":       k.MaxInstancesPerOffer,
+		"mesos_bridge_name":             k.Rules.BridgeName,
+		"mesos_leader_ui_url":           "http://" + c.Master,
+		"mesos_role":                    k.Rules.Role,
+		"mesos_user":                    c.User,
+		"min_revive_offers_interval":    k.MinReviveInterval.Milliseconds(),
+		"new_group_enforce_role":        "off",
+		"reconciliation_interval":       k.ReconciliationInterval.Milliseconds(),
+		"task_launch_confirm_timeout":   k.LaunchConfirmTimeout.Milliseconds(),
+		"task_launch_timeout":           k.LaunchTimeout.Milliseconds(),
+		"webui_url":                     c.webUI(address),
+	}
+}
