@@ -122,7 +122,10 @@ func (c *Chronos) Step(now time.Time, ev Event) []Effect {
 		c.offers(now, ev.Offers)
 	case Update:
 		c.update(now, ev.Status)
-		c.answer(ev.Request, nil)
+		c.say(Acknowledge{Status: ev.Status})
+	case Removed:
+		c.framework = ""
+		c.master = link{newIdentity: true}
 	}
 	c.settle(now)
 	return c.flush()

@@ -25,8 +25,10 @@ type TaskRef struct {
 }
 
 type (
-	// Persist makes all writes durable or none; Persisted follows. Writes are
-	// performed in the order of Seq.
+	// Persist makes writes durable; Persisted follows. They are performed in the
+	// order of Seq and, if they do not fit into one transaction, in their own
+	// order: what was caused comes before its cause, so that after a crash in
+	// between the cause comes again and nothing is lost.
 	Persist struct {
 		Seq    uint64
 		Writes []Write
@@ -52,6 +54,8 @@ type (
 	Suppress struct{}
 	// Revive asks for offers and lifts all filters.
 	Revive struct{}
+	// Acknowledge confirms an update that needs it.
+	Acknowledge struct{ Status *mesospb.TaskStatus }
 	// Kill asks the master to end a task.
 	Kill struct{ TaskRef }
 	// Reconcile asks for the state of tasks; of all that the master knows if there are none.
@@ -61,15 +65,16 @@ type (
 	Notice struct{ Job, Owner, Subject, Message string }
 )
 
-func (Persist) effect()   {}
-func (Reply) effect()     {}
-func (Accept) effect()    {}
-func (Decline) effect()   {}
-func (Suppress) effect()  {}
-func (Revive) effect()    {}
-func (Kill) effect()      {}
-func (Reconcile) effect() {}
-func (Notice) effect()    {}
+func (Persist) effect()     {}
+func (Reply) effect()       {}
+func (Accept) effect()      {}
+func (Decline) effect()     {}
+func (Suppress) effect()    {}
+func (Revive) effect()      {}
+func (Acknowledge) effect() {}
+func (Kill) effect()        {}
+func (Reconcile) effect()   {}
+func (Notice) effect()      {}
 
 var (
 	// ErrUnknownJob says that no job has the name asked for.

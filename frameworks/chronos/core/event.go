@@ -61,11 +61,11 @@ type (
 	Interrupted struct{}
 	// Offers brings resources to run tasks on.
 	Offers struct{ Offers []*mesospb.Offer }
-	// Update brings news of a task; the Reply says that it may be acknowledged.
-	Update struct {
-		Request Request
-		Status  *mesospb.TaskStatus
-	}
+	// Update brings news of a task. An Acknowledge follows.
+	Update struct{ Status *mesospb.TaskStatus }
+	// Removed says that the master no longer takes the framework's id: the next
+	// subscription is that of a new framework.
+	Removed struct{}
 )
 
 func (Tick) event()         {}
@@ -81,3 +81,4 @@ func (Disconnected) event() {}
 func (Interrupted) event()  {}
 func (Offers) event()       {}
 func (Update) event()       {}
+func (Removed) event()      {}

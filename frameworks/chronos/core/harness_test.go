@@ -25,6 +25,7 @@ type world struct {
 	said    []string
 	tasks   []*mesospb.TaskInfo
 	replies map[Request]error
+	acked   []*mesospb.TaskStatus
 	calls   Request
 	offerID int
 
@@ -133,6 +134,8 @@ func (w *world) say(e Effect) {
 		}
 	case Decline:
 		w.said = append(w.said, "decline")
+	case Acknowledge:
+		w.acked = append(w.acked, e.Status)
 	case Suppress:
 		w.said = append(w.said, "suppress")
 	case Revive:
@@ -171,9 +174,6 @@ func (w *world) call(ev Event) error {
 		e.Request = w.calls
 		ev = e
 	case Progress:
-		e.Request = w.calls
-		ev = e
-	case Update:
 		e.Request = w.calls
 		ev = e
 	}
@@ -291,8 +291,10 @@ func status(id mesos.TaskID, state mesospb.TaskState, reason ...mesospb.TaskStat
 // report brings news of a task and expects that it may be acknowledged.
 func (w *world) report(id mesos.TaskID, state mesospb.TaskState, reason ...mesospb.TaskStatus_Reason) {
 	w.t.Helper()
-	if err := w.call(Update{Status: status(id, state, reason...)}); err != nil {
-		w.t.Fatalf("Update(%s, %v) = %v, want nil", id, state, err)
+	w.acked = nil
+	w.step(Update{Status: status(id, state, reason...)})
+	if !w.stall && len(w.acked) != 1 {
+		w.t.Fatalf("Update(%s, %v) was acknowledged %d times, want once", id, state, len(w.acked))
 	}
 }
 

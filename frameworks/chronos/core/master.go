@@ -18,6 +18,7 @@ type link struct {
 
 	reconcileAt   time.Time
 	reconcileWait time.Duration
+	uncertain     bool // a call failed since the last reconciliation
 
 	suppressed bool
 	fresh      bool // something was queued since the last REVIVE
@@ -67,6 +68,7 @@ func (l *link) reconcileSoon(now time.Time) {
 	if !l.connected {
 		return // the next subscription asks for everything
 	}
+	l.uncertain = true
 	l.reconcileWait = firstReconcile
 	l.reconcileAt = now.Add(time.Second)
 }
@@ -76,6 +78,9 @@ func (l *link) reconcileSoon(now time.Time) {
 func (c *Chronos) reconcileWhenDue(now time.Time) {
 	if !c.master.connected || c.master.reconcileAt.IsZero() || c.master.reconcileAt.After(now) {
 		return
+	}
+	if c.master.uncertain { // what failed may have been SUPPRESS or REVIVE
+		c.master.uncertain, c.master.suppressed, c.master.fresh = false, false, true
 	}
 	tasks := c.running(func(a *attempt) bool { return !a.Known || a.confirmed.Before(c.master.subscribed) })
 	if len(tasks) == 0 {

@@ -153,8 +153,8 @@ func (c *Chronos) launch(now time.Time, r *record, o *offer, taken resources.Res
 	r.active = append(r.active, a)
 	c.tasks[a.TaskID] = r.job.Name
 	c.counts.Launched++
-	c.unqueue(r)
 	c.begin(now, r, &req)
+	c.unqueue(r)
 }
 
 // begin notes that a new run started: the schedule moves on, what its parents
@@ -174,7 +174,6 @@ func (c *Chronos) begin(now time.Time, r *record, req *request) {
 	for _, child := range c.children[r.job.Name] {
 		c.forget(c.jobs[child], r.job.Name)
 	}
-	c.rearm(r.job.Name)
 }
 
 // forget takes a parent's earlier success back from a child that still waits
