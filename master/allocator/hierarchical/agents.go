@@ -17,8 +17,8 @@ type agent struct {
 
 	shared resources.Resources  // part of the total that many may hold
 	whole  resources.Resources  // the rest of it
-	used   resources.Resources  // of whole, by all clients together, not allocated to any role
-	free   resources.Resources  // of whole; not below zero, even when used is more
+	free   resources.Resources  // of whole: what nobody holds
+	excess resources.Resources  // held, but not part of whole: the agent came back with less
 	spare  resources.Quantities // of free: what quota can count
 
 	holdings []holding // sorted by client
@@ -96,9 +96,10 @@ func (h *Allocator) SetAgentActive(now time.Time, id mesos.AgentID, active bool)
 	if !ok || h.agents.at(a).active == active {
 		return
 	}
+	x := h.agents.at(a)
 	h.countSpare(a, resources.Quantities{})
-	h.agents.at(a).active = active
-	h.recount(a)
+	x.active = active
+	h.setFree(a, x.free)
 	if active {
 		h.touch(now, a)
 		h.loosen(now)
@@ -115,14 +116,24 @@ func (h *Allocator) setTotal(a int32, total resources.Resources) {
 	x.spec.Total = total
 	x.shared, x.whole = total.Shared(), total.NonShared()
 	x.gpus = total.Scalar("gpus") > 0
-	h.recount(a)
+	held := x.held()
+	x.excess = held.Minus(x.whole)
+	h.setFree(a, x.whole.Minus(held))
 }
 
-// recount finds out what is free of an agent.
-func (h *Allocator) recount(a int32) {
-	x := h.agents.at(a)
-	x.free = x.whole.Minus(x.used)
-	h.countSpare(a, quantities(x.free, countsForQuota))
+// held is what all clients together hold, apart from shared resources.
+func (a *agent) held() resources.Resources {
+	var sum resources.Resources
+	for _, x := range a.holdings {
+		sum = sum.Add(x.resources.NonShared())
+	}
+	return sum
+}
+
+// setFree says what is free of an agent.
+func (h *Allocator) setFree(a int32, free resources.Resources) {
+	h.agents.at(a).free = free
+	h.countSpare(a, quantities(free, countsForQuota))
 }
 
 func (h *Allocator) countSpare(a int32, spare resources.Quantities) {

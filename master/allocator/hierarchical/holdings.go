@@ -32,44 +32,64 @@ func (a *agent) heldBy(c int32) resources.Resources {
 
 // hold charges r, without allocation, to a client.
 func (h *Allocator) hold(a, c int32, r resources.Resources) {
-	before := h.agents.at(a).heldBy(c)
-	h.setHolding(a, c, before, before.Add(r))
+	x := h.agents.at(a)
+	before := x.heldBy(c)
+	h.charge(c, added(before, r))
+	own := r.NonShared()
+	if !x.free.Contains(own) {
+		x.excess = x.excess.Add(own.Minus(x.free))
+	}
+	h.setFree(a, x.free.Minus(own))
+	h.record(a, c, before.Add(r))
 }
 
 // release takes r, without allocation, off a client.
 func (h *Allocator) release(a, c int32, r resources.Resources) {
-	before := h.agents.at(a).heldBy(c)
+	x := h.agents.at(a)
+	before := x.heldBy(c)
 	after, ok := before.Sub(r)
 	if !ok {
-		x, f := h.clients.at(c), h.frameworks.at(h.clients.at(c).framework)
+		cl := h.clients.at(c)
 		panic(fmt.Sprintf("allocator: framework %s in role %s gives back %s on agent %s, but holds %s",
-			f.spec.ID, x.name, r, h.agents.at(a).spec.ID, before))
+			h.frameworks.at(cl.framework).spec.ID, cl.name, r, x.spec.ID, before))
 	}
-	h.setHolding(a, c, before, after)
-}
-
-// setHolding replaces what a client holds on an agent, in all sums it is part of.
-func (h *Allocator) setHolding(a, c int32, before, after resources.Resources) {
-	x, cl := h.agents.at(a), h.clients.at(c)
-	h.charge(cl, before.Quantities(), after.Quantities())
-	h.consume(cl.role, quantities(before, countsForQuota), false)
-	h.consume(cl.role, quantities(after, countsForQuota), true)
-	x.used = x.used.Minus(before.NonShared()).Add(after.NonShared())
+	h.discharge(c, added(after, r))
+	own := r.NonShared()
+	h.setFree(a, x.free.Add(own.Minus(x.excess)))
+	x.excess = x.excess.Minus(own)
 	h.record(a, c, after)
-	h.recount(a)
 }
 
-// charge tells the sorters what a client holds more or less.
-func (h *Allocator) charge(c *client, before, after resources.Quantities) {
-	r := h.roles.at(c.role)
-	if more := after.Sub(before); !more.IsEmpty() {
-		r.frameworks.Allocate(c.place, more)
-		h.order.Allocate(r.place, more)
-	}
-	if less := before.Sub(after); !less.IsEmpty() {
-		r.frameworks.Release(c.place, less)
-		h.order.Release(r.place, less)
-	}
+// added is what of r counts for shares when it comes on top of base: shared resources count once.
+func added(base, r resources.Resources) resources.Resources {
+	return pick(r, func(x *resources.Resource) bool { return !x.Shared || base.IsEmpty() || !holds(base, x) })
+}
+
+// holds reports whether shared is in r, however often.
+func holds(r resources.Resources, shared *resources.Resource) bool {
+	one := *shared
+	one.Count = 1
+	return r.Contains(resources.Resources{one})
+}
+
+// charge tells the sorters and quota what a client holds more.
+func (h *Allocator) charge(c int32, r resources.Resources) {
+	x := h.clients.at(c)
+	role := h.roles.at(x.role)
+	q := r.Quantities()
+	role.frameworks.Allocate(x.place, q)
+	h.order.Allocate(role.place, q)
+	h.consume(x.role, quantities(r, countsForQuota), true)
+}
+
+// discharge tells them what it holds less.
+func (h *Allocator) discharge(c int32, r resources.Resources) {
+	x := h.clients.at(c)
+	role := h.roles.at(x.role)
+	q := r.Quantities()
+	role.frameworks.Release(x.place, q)
+	h.order.Release(role.place, q)
+	h.consume(x.role, quantities(r, countsForQuota), false)
 }
 
 // record writes down what a client holds on an agent.
@@ -186,13 +206,12 @@ func (h *Allocator) convertHeld(a int32, id mesos.FrameworkID, from, to, total r
 		return false
 	}
 	c := h.frameworks.at(f).clients[at]
-	before := h.agents.at(a).heldBy(c)
-	after, ok := before.Sub(from.Unallocated())
-	if !ok {
+	if !h.agents.at(a).heldBy(c).Contains(from.Unallocated()) {
 		return false
 	}
 	h.setTotal(a, total)
-	h.setHolding(a, c, before, after.Add(to.Unallocated()))
+	h.hold(a, c, to.Unallocated()) // before release, lest the client be dropped in between
+	h.release(a, c, from.Unallocated())
 	return true
 }
 

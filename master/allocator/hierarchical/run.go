@@ -12,7 +12,7 @@ type run struct {
 	*Allocator
 	now   time.Time
 	out   []allocator.Allocation
-	given map[grant]int // places in out
+	given map[grant]int // places in out; only of runs with a pass for guarantees
 }
 
 // grant names an allocation of a run.
@@ -24,8 +24,9 @@ func (h *Allocator) Allocate(now time.Time) []allocator.Allocation {
 	if len(look) == 0 {
 		return nil
 	}
-	r := &run{Allocator: h, now: now, given: map[grant]int{}}
+	r := &run{Allocator: h, now: now}
 	if h.owing() {
+		r.given = map[grant]int{}
 		r.pass(look, true)
 	}
 	r.pass(look, false)
@@ -154,7 +155,9 @@ func (r *run) note(a, c int32, part resources.Resources) {
 		r.out[at].Resources = r.out[at].Resources.Add(part)
 		return
 	}
-	r.given[grant{a, c}] = len(r.out)
+	if r.given != nil {
+		r.given[grant{a, c}] = len(r.out)
+	}
 	r.out = append(r.out, allocator.Allocation{
 		Framework: r.frameworks.at(x.framework).spec.ID,
 		Role:      x.name,

@@ -20,19 +20,19 @@ const (
 // Resource is an amount of one name together with everything that keeps it apart from other amounts of that name.
 // Build lists of them with Of or FromProto and treat them as read only from then on.
 type Resource struct {
-	Name   string
-	Kind   Kind
-	Scalar Scalar   // for KindScalar
-	Ranges Ranges   // for KindRanges
-	Set    []string // for KindSet: sorted, without duplicates
+	Name      string
+	Kind      Kind
+	Shared    bool     // may be given to many at a time; only persistent volumes
+	Revocable bool     // may be taken back at any time
+	Scalar    Scalar   // for KindScalar
+	Ranges    Ranges   // for KindRanges
+	Set       []string // for KindSet: sorted, without duplicates
 
 	Reservations []Reservation // outermost first; none means unreserved
 	Disk         *Disk         // only for the name "disk"
-	Shared       bool          // may be given to many at a time; only persistent volumes
 	Count        int           // how many times a shared resource is held here; 0 for all others
-	Revocable    bool
-	Provider     string // resource provider id, "" for the agent itself
-	Allocation   string // role it is allocated to, "" if to none
+	Provider     string        // resource provider id, "" for the agent itself
+	Allocation   string        // role it is allocated to, "" if to none
 }
 
 // Reservation keeps a resource for a role and the roles below it.

@@ -209,18 +209,20 @@ func (r Resources) filterFrom(i int, keep func(Resource) bool) Resources {
 	return out
 }
 
-// edit is r with a change made to each resource, in canonical form again.
-func (r Resources) edit(change func(*Resource)) Resources {
-	out := slices.Clone(r)
-	for i := range out {
-		change(&out[i])
-	}
-	return Of(out...)
-}
-
 // Allocate is r given to role; an earlier allocation is replaced.
 func (r Resources) Allocate(role string) Resources {
-	return r.edit(func(x *Resource) { x.Allocation = role })
+	if len(r) == 0 {
+		return nil
+	}
+	out, alike := slices.Clone(r), true
+	for i := range out {
+		alike = alike && r[i].Allocation == r[0].Allocation
+		out[i].Allocation = role
+	}
+	if alike { // then the order stays, and nothing merges
+		return out
+	}
+	return Of(out...)
 }
 
 // Unallocated is r given to nobody, as agents report it.
