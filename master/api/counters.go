@@ -1,0 +1,40 @@
+package api
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/soukproject/souk/internal/metrics"
+)
+
+// measure is the source of what the core and the API know.
+func (a *api) measure(ctx context.Context, emit func(metrics.Value)) {
+	emit(metrics.Value{Name: "master/operator_event_stream_subscribers", Kind: metrics.GaugeKind, Value: float64(a.watchers.count())})
+	if s := a.Master.Status(); !s.Leading || !s.Recovered {
+		return
+	}
+	view, err := a.Master.View(ctx)
+	if err != nil {
+		return // the master ends, or the asker's time is up
+	}
+	for name, value := range view.Metrics() {
+		emit(metrics.Value{Name: name, Kind: kindOf(name), Value: value})
+	}
+}
+
+// growing are the beginnings of names whose values only grow.
+func growing() []string {
+	return []string{
+		"master/slave_", "master/recovery_slave_removals", "master/messages_", "master/valid_", "master/invalid_",
+		"master/task_", "master/tasks_finished", "master/tasks_failed", "master/tasks_killed", "master/tasks_lost",
+		"master/tasks_error", "master/tasks_dropped", "master/tasks_gone", "allocator/mesos/allocation_runs",
+	}
+}
+
+func kindOf(name string) metrics.Kind {
+	if slices.ContainsFunc(growing(), func(prefix string) bool { return strings.HasPrefix(name, prefix) }) {
+		return metrics.CounterKind
+	}
+	return metrics.GaugeKind
+}

@@ -1,0 +1,150 @@
+package master
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"net"
+	"slices"
+	"strings"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/soukproject/souk/internal/daemon"
+	"github.com/soukproject/souk/internal/leader"
+	"github.com/soukproject/souk/internal/state"
+	"github.com/soukproject/souk/master/allocator"
+	"github.com/soukproject/souk/master/allocator/hierarchical"
+	"github.com/soukproject/souk/master/api"
+	"github.com/soukproject/souk/master/core"
+	registrypb "github.com/soukproject/souk/proto/mesos/registry"
+	"github.com/soukproject/souk/proto/mesos/resources"
+)
+
+// Kinds of registry (flag --registry).
+const (
+	Local    = "local"     // a file in the work directory
+	InMemory = "in_memory" // forgotten with the process; for tests and experiments
+)
+
+// DefaultOfferTimeout is how long a framework may sit on an offer. Mesos has no
+// limit unless told, and frameworks that hoard offers starve the others; five
+// minutes is far more than a scheduler that works needs to answer.
+const DefaultOfferTimeout = 5 * time.Minute
+
+// Config is everything a master is told. DefaultConfig has the defaults; fields
+// named as flags mean what those mean.
+type Config struct {
+	IP             string
+	Port           int
+	Listener       net.Listener // takes the place of IP and Port if set; Run does not close it
+	AdvertiseIP    string
+	AdvertisePort  int
+	Hostname       string
+	HostnameLookup bool
+	Cluster        string
+
+	WorkDir  string
+	Registry string      // Local or InMemory
+	Store    state.Store // takes the place of WorkDir and Registry if set; Run does not close it
+
+	Contender leader.Contender // nil: this is the only master
+	Detector  leader.Detector  // set if and only if Contender is
+
+	Allocator          string
+	Policies           allocator.Policies // those Allocator may name
+	AllocationInterval time.Duration
+	MinAllocatable     []resources.Quantities // an offer holds at least one of them
+	NotShared          []string
+	FilterGPUs         bool
+	OfferTimeout       time.Duration // 0: never
+
+	AgentPingTimeout       time.Duration
+	MaxAgentPingTimeouts   int
+	AgentReregisterTimeout time.Duration
+
+	Roles           []string // whitelist; empty: any
+	Weights         []*registrypb.Weight
+	RootSubmissions bool
+
+	MaxCompletedFrameworks int
+	MaxCompletedTasks      int // per framework
+	MaxUnreachableTasks    int // per framework
+	MaxOperatorSubscribers int
+
+	RegistryFetchTimeout  time.Duration
+	RegistryStoreTimeout  time.Duration
+	RegistryGCInterval    time.Duration
+	RegistryMaxAgentAge   time.Duration
+	RegistryMaxAgentCount int
+
+	Build   api.Build
+	Flags   []daemon.Flag // as /flags shows them
+	Logging daemon.Logging
+	Log     *zap.Logger     // nil: silent
+	Level   zap.AtomicLevel // of Log, for changes at run time
+}
+
+// DefaultConfig is a master as it runs without flags, but for the work
+// directory, which must be chosen.
+func DefaultConfig() Config {
+	return Config{
+		IP:             "0.0.0.0",
+		Port:           5050,
+		HostnameLookup: true,
+		Registry:       Local,
+
+		Allocator:          "hierarchical",
+		Policies:           allocator.Policies{"hierarchical": hierarchical.New},
+		AllocationInterval: core.DefaultAllocationInterval,
+		MinAllocatable:     allocator.DefaultMinimum(),
+		FilterGPUs:         true,
+		OfferTimeout:       DefaultOfferTimeout,
+
+		AgentPingTimeout:       core.DefaultAgentPingTimeout,
+		MaxAgentPingTimeouts:   core.DefaultMaxAgentPingTimeouts,
+		AgentReregisterTimeout: core.DefaultAgentReregisterTimeout,
+
+		RootSubmissions: true,
+
+		MaxCompletedFrameworks: core.DefaultMaxCompletedFrameworks,
+		MaxCompletedTasks:      core.DefaultMaxCompletedTasks,
+		MaxUnreachableTasks:    core.DefaultMaxUnreachableTasks,
+		MaxOperatorSubscribers: 1000,
+
+		RegistryFetchTimeout:  time.Minute,
+		RegistryStoreTimeout:  20 * time.Second,
+		RegistryGCInterval:    core.DefaultRegistryGCInterval,
+		RegistryMaxAgentAge:   core.DefaultRegistryMaxAgentAge,
+		RegistryMaxAgentCount: core.DefaultRegistryMaxAgentCount,
+
+		Build: api.Build{Version: "0.1.0"},
+		Log:   zap.NewNop(),
+		Level: zap.NewAtomicLevel(),
+	}
+}
+
+// check refuses what Run cannot work with, in one line that says what to do.
+func (c *Config) check() error {
+	if c.Log == nil {
+		c.Log = zap.NewNop()
+	}
+	if c.Level == (zap.AtomicLevel{}) {
+		c.Level = zap.NewAtomicLevel()
+	}
+	switch {
+	case (c.Contender == nil) != (c.Detector == nil):
+		return errors.New("master: Contender and Detector go together")
+	case c.Policies[c.Allocator] == nil:
+		names := slices.Sorted(maps.Keys(c.Policies))
+		return fmt.Errorf("flag --allocator: there is no %q: choose one of %s", c.Allocator, strings.Join(names, ", "))
+	case c.Store != nil || c.Registry == InMemory:
+		return nil
+	case c.Registry != Local:
+		return fmt.Errorf("flag --registry: %q is neither %s nor %s", c.Registry, Local, InMemory)
+	case c.WorkDir == "":
+		return errors.New("flag --work_dir is required: name a folder that survives a restart, such as /var/lib/souk/master, or give --registry=in_memory")
+	}
+	return nil
+}

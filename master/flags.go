@@ -1,0 +1,236 @@
+package master
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/soukproject/souk/internal/daemon"
+	"github.com/soukproject/souk/proto/mesos"
+	registrypb "github.com/soukproject/souk/proto/mesos/registry"
+	"github.com/soukproject/souk/proto/mesos/resources"
+)
+
+// maxRole bounds the length of a role with a weight: it names a registry entry.
+const maxRole = 400
+
+// ParseFlags reads the flags of `souk master` (mesos-api 20.1) and the
+// environment. The error is daemon.ErrHelp if help was asked for, else one line.
+func ParseFlags(args, environ []string) (Config, error) {
+	c := DefaultConfig()
+	f := flags(&c)
+	if err := f.Parse(args, environ); err != nil {
+		return c, err
+	}
+	c.Flags = f.Flags()
+	return c, c.check()
+}
+
+// Usage is the help text of `souk master`.
+func Usage() string {
+	c := DefaultConfig()
+	return flags(&c).Usage()
+}
+
+func flags(c *Config) *daemon.FlagSet {
+	f := daemon.NewFlags("souk master")
+	c.networkFlags(f)
+	c.registryFlags(f)
+	c.allocatorFlags(f)
+	c.agentFlags(f)
+	c.frameworkFlags(f)
+	c.Logging.AddFlags(f)
+	refused(f)
+	ignored(f)
+	return f
+}
+
+func (c *Config) networkFlags(f *daemon.FlagSet) {
+	f.IP(&c.IP, "ip", "Address to listen on")
+	f.Port(&c.Port, "port", "Port to listen on")
+	f.IP(&c.AdvertiseIP, "advertise_ip", "Address that others reach this master at, if not --ip")
+	f.Port(&c.AdvertisePort, "advertise_port", "Port that others reach this master at, if not --port")
+	f.String(&c.Hostname, "hostname", "Host name that others are told; default: looked up")
+	f.Bool(&c.HostnameLookup, "hostname_lookup", "Look the host name of the address up; otherwise others are told the address")
+	f.String(&c.Cluster, "cluster", "Name of the cluster, shown in /state and user interfaces")
+}
+
+func (c *Config) registryFlags(f *daemon.FlagSet) {
+	f.Path(&c.WorkDir, "work_dir", "Folder for what must survive a restart; required unless --registry=in_memory")
+	f.Func("registry", c.Registry, "Where admitted agents are kept: local (a file in --work_dir; replicated_log means the same) or in_memory", func(text string) error {
+		switch text {
+		case Local, "replicated_log":
+			c.Registry = Local
+		case InMemory:
+			c.Registry = InMemory
+		default:
+			return fmt.Errorf("%q is neither %s nor %s", text, Local, InMemory)
+		}
+		return nil
+	})
+	f.Duration(&c.RegistryFetchTimeout, time.Millisecond, "registry_fetch_timeout", "Time for reading the registry after an election; then the master gives up")
+	f.Duration(&c.RegistryStoreTimeout, time.Millisecond, "registry_store_timeout", "Time for one write of the registry; then the master gives up")
+	f.Duration(&c.RegistryGCInterval, time.Second, "registry_gc_interval", "Time between two searches for unreachable and gone agents to forget")
+	f.Duration(&c.RegistryMaxAgentAge, 0, "registry_max_agent_age", "Unreachable and gone agents are forgotten after this time")
+	f.Int(&c.RegistryMaxAgentCount, 0, 1<<31-1, "registry_max_agent_count", "So many unreachable and gone agents are remembered at most")
+}
+
+func (c *Config) allocatorFlags(f *daemon.FlagSet) {
+	f.String(&c.Allocator, "allocator", "Policy that decides who is offered what")
+	f.Duration(&c.AllocationInterval, time.Millisecond, "allocation_interval", "Shortest time a declined resource stays away from who declined it")
+	f.Duration(&c.OfferTimeout, 0, "offer_timeout", "An offer nobody answers is rescinded after this time; 0ns: never")
+	f.Func("min_allocatable_resources", "cpus:0.01|mem:32", "An offer holds at least one of these alternatives, written cpus:0.01|mem:32", func(text string) (err error) {
+		c.MinAllocatable, err = parseAlternatives(text)
+		return err
+	})
+	f.Func("fair_sharing_excluded_resource_names", "", "Resources that do not count for fair shares, separated by commas", func(text string) error {
+		c.NotShared = split(text)
+		return nil
+	})
+	f.Bool(&c.FilterGPUs, "filter_gpu_resources", "Keep agents that have gpus for frameworks that can use them")
+	f.Func("roles", "", "Roles that frameworks may have, separated by commas; default: any", func(text string) (err error) {
+		c.Roles, err = parseRoles(text)
+		return err
+	})
+	f.Func("weights", "", "Shares of roles, as role=weight,…; used until the registry holds any", func(text string) (err error) {
+		c.Weights, err = parseWeights(text)
+		return err
+	})
+	for _, name := range []string{"role_sorter", "framework_sorter"} {
+		f.Func(name, "drf", "Order in which roles and frameworks are served: drf", func(text string) error {
+			if text != "drf" {
+				return fmt.Errorf("%q is not part of this version: use drf", text)
+			}
+			return nil
+		})
+	}
+}
+
+func (c *Config) agentFlags(f *daemon.FlagSet) {
+	f.Duration(&c.AgentPingTimeout, time.Second, "agent_ping_timeout", "Time for an agent to answer a ping")
+	f.Int(&c.MaxAgentPingTimeouts, 1, 1000, "max_agent_ping_timeouts", "An agent that misses so many pings in a row is unreachable")
+	f.Duration(&c.AgentReregisterTimeout, 10*time.Minute, "agent_reregister_timeout", "Time for agents to come back to a new leader; then they are unreachable")
+	f.Alias("slave_ping_timeout", "agent_ping_timeout")
+	f.Alias("max_slave_ping_timeouts", "max_agent_ping_timeouts")
+	f.Alias("slave_reregister_timeout", "agent_reregister_timeout")
+}
+
+func (c *Config) frameworkFlags(f *daemon.FlagSet) {
+	f.Bool(&c.RootSubmissions, "root_submissions", "Let root run frameworks")
+	f.Int(&c.MaxCompletedFrameworks, 0, 1<<20, "max_completed_frameworks", "So many frameworks that ended are remembered")
+	f.Int(&c.MaxCompletedTasks, 0, 1<<20, "max_completed_tasks_per_framework", "So many tasks that ended are remembered per framework")
+	f.Int(&c.MaxUnreachableTasks, 0, 1<<20, "max_unreachable_tasks_per_framework", "So many tasks of unreachable agents are remembered per framework")
+	f.Int(&c.MaxOperatorSubscribers, 1, 1<<20, "max_operator_event_stream_subscribers", "So many operator event streams at a time; the oldest makes room")
+}
+
+// refused are flags of Mesos whose promise this version cannot keep.
+func refused(f *daemon.FlagSet) {
+	const security = "authentication, authorization and rate limits are not part of this version: remove the flag and guard the port by other means"
+	for _, name := range []string{"credentials", "acls", "rate_limits", "firewall_rules", "authorizers", "authenticators", "http_authenticators", "http_framework_authenticators"} {
+		f.Refuse(name, security)
+	}
+	for _, name := range []string{"authenticate_frameworks", "authenticate_agents", "authenticate_http_frameworks", "authenticate_http_readonly", "authenticate_http_readwrite"} {
+		unless(f, name, security)
+	}
+	f.Alias("authenticate_slaves", "authenticate_agents")
+	f.Refuse("zk", "several masters with an elected leader are not part of this version: start one master, without --zk")
+	f.Refuse("quorum", "there is one master in this version: remove the flag")
+	f.Refuse("whitelist", "it is not part of this version: stop agents that must get no tasks")
+	f.Refuse("domain", "fault domains are not part of this version: remove the flag")
+	unless(f, "require_agent_domain", "fault domains are not part of this version: remove the flag")
+	f.Refuse("agent_removal_rate_limit", "it is not part of this version: remove the flag")
+	f.Refuse("recovery_agent_removal_limit", "it is not part of this version: remove the flag")
+	f.Refuse("max_executors_per_agent", "it is not part of this version: remove the flag")
+	f.Refuse("modules", "modules of Mesos cannot be loaded: remove the flag")
+	f.Refuse("modules_dir", "modules of Mesos cannot be loaded: remove the flag")
+	f.Refuse("hooks", "modules of Mesos cannot be loaded: remove the flag")
+	f.Refuse("ip_discovery_command", "it is not part of this version: give --ip")
+	f.Refuse("ip6", "it is not part of this version: give --ip")
+}
+
+// unless adds a boolean flag that may be given as long as it is false.
+func unless(f *daemon.FlagSet, name, why string) {
+	var given bool
+	f.BoolFunc(name, given, "Not part of this version; false is accepted", func(on bool) error {
+		if on {
+			return errors.New(why)
+		}
+		return nil
+	})
+}
+
+// ignored are flags of Mesos that have no meaning here and do no harm.
+func ignored(f *daemon.FlagSet) {
+	for _, name := range []string{"webui_dir", "logbufsecs", "external_log_file", "zk_session_timeout", "authentication_v0_timeout",
+		"allocator_agent_recovery_factor", "allocator_recovery_timeout", "offer_constraints_re2_max_mem", "offer_constraints_re2_max_program_size"} {
+		f.Ignore(name)
+	}
+	for _, name := range []string{"log_auto_initialize", "initialize_driver_logging", "registry_strict", "memory_profiling", "publish_per_framework_metrics"} {
+		f.IgnoreBool(name)
+	}
+}
+
+// parseAlternatives reads cpus:0.01|mem:32;disk:10: bars between alternatives,
+// semicolons inside one.
+func parseAlternatives(text string) ([]resources.Quantities, error) {
+	var all []resources.Quantities
+	for alternative := range strings.SplitSeq(text, "|") {
+		if strings.TrimSpace(alternative) == "" {
+			continue
+		}
+		r, err := resources.Parse(alternative, mesos.AnyRole)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, r.Quantities())
+	}
+	return all, nil
+}
+
+func parseRoles(text string) ([]string, error) {
+	roles := split(text)
+	for _, role := range roles {
+		if err := mesos.CheckRole(role); err != nil {
+			return nil, err
+		}
+	}
+	if len(roles) > 0 && !slices.Contains(roles, mesos.AnyRole) {
+		roles = append(roles, mesos.AnyRole) // always allowed, as in Mesos
+	}
+	return roles, nil
+}
+
+func parseWeights(text string) (all []*registrypb.Weight, err error) {
+	for _, pair := range split(text) {
+		role, number, ok := strings.Cut(pair, "=")
+		if !ok {
+			return nil, fmt.Errorf("%q is not written role=weight", pair)
+		}
+		if err := mesos.CheckRole(role); err != nil {
+			return nil, err
+		}
+		if len(role) > maxRole {
+			return nil, fmt.Errorf("role %.20q… has %d bytes, at most %d may have a weight", role, len(role), maxRole)
+		}
+		weight, err := strconv.ParseFloat(number, 64)
+		if err != nil || !(weight > 0) || weight > 1e12 {
+			return nil, fmt.Errorf("weight %q of role %s is not a number above 0", number, role)
+		}
+		all = append(all, &registrypb.Weight{Role: &role, Weight: &weight})
+	}
+	return all, nil
+}
+
+// split reads a list separated by commas.
+func split(text string) []string {
+	var all []string
+	for item := range strings.SplitSeq(text, ",") {
+		if item = strings.TrimSpace(item); item != "" {
+			all = append(all, item)
+		}
+	}
+	return all
+}

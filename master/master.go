@@ -1,0 +1,264 @@
+// Package master is the master's process: its configuration and flags, the one
+// loop that feeds events to the core and performs what the core wants done,
+// leadership, and the wiring of registry and HTTP. It decides nothing.
+//
+// Run blocks until its context ends or the master cannot go on; then it has
+// stopped everything that it started. Several masters may run in one process.
+package master
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"path/filepath"
+	"sync/atomic"
+	"time"
+
+	"github.com/google/uuid"
+	"go.uber.org/zap"
+
+	"github.com/soukproject/souk/internal/daemon"
+	"github.com/soukproject/souk/internal/leader"
+	"github.com/soukproject/souk/internal/leader/static"
+	"github.com/soukproject/souk/internal/metrics"
+	"github.com/soukproject/souk/internal/state"
+	"github.com/soukproject/souk/internal/state/boltstate"
+	"github.com/soukproject/souk/internal/state/memstate"
+	"github.com/soukproject/souk/master/allocator"
+	"github.com/soukproject/souk/master/api"
+	"github.com/soukproject/souk/master/core"
+	"github.com/soukproject/souk/master/registrar"
+	registrypb "github.com/soukproject/souk/proto/mesos/registry"
+	mesospb "github.com/soukproject/souk/proto/mesos/v1"
+)
+
+// ErrLost says that another master leads now, or may. A supervisor starts the
+// process anew, as a contender with a new id (Mesos does the same).
+var ErrLost = errors.New("leadership lost: start the master again")
+
+// A master is one process's parts.
+type master struct {
+	cfg       Config
+	id        string
+	info      *mesospb.MasterInfo
+	started   time.Time
+	metrics   *metrics.Registry
+	loop      *loop
+	registrar *registrar.Registrar
+
+	leader    atomic.Pointer[leader.Leader] // as detected; nil: none
+	leading   atomic.Bool
+	recovered atomic.Bool
+}
+
+// Run is the master: it serves, contends for leadership, and leads, until ctx
+// ends. Ports are taken and the store is opened before it returns an error.
+func Run(ctx context.Context, cfg Config) error {
+	if err := cfg.check(); err != nil {
+		return err
+	}
+	ln := cfg.Listener
+	if ln == nil {
+		var err error
+		if ln, err = daemon.Listen(ctx, cfg.IP, cfg.Port); err != nil {
+			return err
+		}
+		defer ln.Close()
+	}
+	store, closeStore, err := cfg.openStore()
+	if err != nil {
+		return err
+	}
+	defer closeStore()
+	m, err := newMaster(ctx, cfg, ln.Addr(), store)
+	if err != nil {
+		return err
+	}
+	return m.run(ctx, ln)
+}
+
+// openStore returns the store of the registry and what closes it.
+func (c Config) openStore() (state.Store, func() error, error) {
+	keep := func() error { return nil }
+	if c.Store != nil {
+		return c.Store, keep, nil
+	}
+	if c.Registry == InMemory {
+		return memstate.New(), keep, nil
+	}
+	s, err := boltstate.Open(filepath.Join(c.WorkDir, "registry.db"))
+	if err != nil {
+		return nil, nil, err
+	}
+	return s, s.Close, nil
+}
+
+func newMaster(ctx context.Context, cfg Config, address net.Addr, store state.Store) (*master, error) {
+	info, err := masterInfo(ctx, cfg, address)
+	if err != nil {
+		return nil, err
+	}
+	m := &master{cfg: cfg, id: info.GetId(), info: info, started: time.Now(), metrics: metrics.New()}
+	m.registrar = registrar.New(registrar.Config{
+		Store: store, Log: cfg.Log.Named("registrar"), Metrics: m.metrics,
+		FetchTimeout: cfg.RegistryFetchTimeout, StoreTimeout: cfg.RegistryStoreTimeout,
+	})
+	m.loop = newLoop(m.newCore(), m.registrar, cfg.Log, m.metrics)
+	m.metrics.AddSource(metrics.System)
+	m.metrics.AddSource(metrics.Runtime)
+	m.metrics.AddSource(m.measure)
+	return m, nil
+}
+
+// newCore makes the core, and the allocator it decides with.
+func (m *master) newCore() *core.Master {
+	cfg := m.cfg
+	seed := rand.NewPCG(rand.Uint64(), rand.Uint64())
+	policy := cfg.Policies[cfg.Allocator](allocator.Config{
+		Interval:  cfg.AllocationInterval,
+		Minimum:   cfg.MinAllocatable,
+		NotShared: cfg.NotShared,
+		KeepGPUs:  cfg.FilterGPUs,
+		Rand:      rand.New(seed),
+	})
+	return core.New(core.Config{
+		MasterID:               m.id,
+		Info:                   m.info,
+		Allocator:              policy,
+		Rand:                   rand.New(seed),
+		OfferTimeout:           cfg.OfferTimeout,
+		AgentPingTimeout:       cfg.AgentPingTimeout,
+		MaxAgentPingTimeouts:   cfg.MaxAgentPingTimeouts,
+		AgentReregisterTimeout: cfg.AgentReregisterTimeout,
+		AllocationInterval:     cfg.AllocationInterval,
+		Roles:                  cfg.Roles,
+		RootSubmissions:        cfg.RootSubmissions,
+		MaxCompletedFrameworks: cfg.MaxCompletedFrameworks,
+		MaxCompletedTasks:      cfg.MaxCompletedTasks,
+		MaxUnreachableTasks:    cfg.MaxUnreachableTasks,
+		RegistryGCInterval:     cfg.RegistryGCInterval,
+		RegistryMaxAgentAge:    cfg.RegistryMaxAgentAge,
+		RegistryMaxAgentCount:  cfg.RegistryMaxAgentCount,
+	})
+}
+
+// run serves and leads until ctx ends or a part fails.
+func (m *master) run(ctx context.Context, ln net.Listener) error {
+	me, err := m.self()
+	if err != nil {
+		return err
+	}
+	contender, detector := m.cfg.Contender, m.cfg.Detector
+	if contender == nil {
+		lead := static.New(me)
+		contender, detector = lead, lead
+	}
+	m.cfg.Log.Info("master started", zap.String("master_id", m.id), zap.String("address", me.Address), zap.String("version", m.cfg.Build.Version))
+	g := daemon.NewGroup(ctx)
+	g.Go("serve", func(ctx context.Context) error {
+		return daemon.Server{Handler: m.handler(), Log: m.cfg.Log}.Serve(ctx, ln)
+	})
+	g.Go("detect leader", func(ctx context.Context) error { return m.detect(ctx, detector) })
+	g.Go("lead", func(ctx context.Context) error { return m.lead(ctx, contender) })
+	err = g.Wait()
+	m.cfg.Log.Info("master stopped", zap.String("master_id", m.id), zap.Error(err))
+	return err
+}
+
+func (m *master) handler() http.Handler {
+	limits := api.DefaultLimits()
+	limits.Operators = m.cfg.MaxOperatorSubscribers
+	return api.New(api.Config{
+		Master: m, Log: m.cfg.Log.Named("api"), Level: m.cfg.Level, Metrics: m.metrics,
+		Info: m.info, Started: m.started, Cluster: m.cfg.Cluster, LogDir: m.cfg.Logging.Dir,
+		Flags: m.cfg.Flags, Build: m.cfg.Build, Limits: limits,
+	})
+}
+
+// detect follows who leads, for redirects.
+func (m *master) detect(ctx context.Context, d leader.Detector) error {
+	now := leader.Leader{}
+	for {
+		next, err := d.Detect(ctx, now)
+		if err != nil {
+			return err
+		}
+		now = next
+		m.leader.Store(&next)
+		m.cfg.Log.Info("leader detected", zap.String("leader", now.Address), zap.String("master_id", now.ID))
+	}
+}
+
+// lead waits for leadership, recovers the registry and leads.
+func (m *master) lead(ctx context.Context, c leader.Contender) error {
+	lost, err := c.Contend(ctx)
+	if err != nil {
+		return err
+	}
+	m.cfg.Log.Info("elected", zap.String("master_id", m.id))
+	m.leading.Store(true)
+	registry, err := m.registrar.Recover(ctx, m.info)
+	if err != nil {
+		return err
+	}
+	if len(registry.GetWeights()) == 0 { // the flag counts until the registry holds any
+		registry.Weights = m.cfg.Weights
+	}
+	return m.rule(ctx, lost, registry)
+}
+
+// rule runs the loop while this master leads.
+func (m *master) rule(ctx context.Context, lost <-chan struct{}, registry *registrypb.Registry) error {
+	g := daemon.NewGroup(ctx)
+	g.Go("loop", func(ctx context.Context) error {
+		m.loop.begin(core.Elected{Registry: registry})
+		m.recovered.Store(true)
+		return m.loop.run(ctx)
+	})
+	g.Go("registrar", m.registrar.Run)
+	g.Go("leadership", func(ctx context.Context) error {
+		select {
+		case <-lost:
+			return ErrLost
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	})
+	return g.Wait()
+}
+
+// Status implements api.Master.
+func (m *master) Status() api.Status {
+	s := api.Status{Leading: m.leading.Load(), Recovered: m.recovered.Load()}
+	if l := m.leader.Load(); l != nil && (s.Leading || l.ID != m.id) {
+		s.Leader = *l
+	}
+	return s
+}
+
+// measure is the source of what only the process knows.
+func (m *master) measure(_ context.Context, emit func(metrics.Value)) {
+	gauge := func(name string, v float64) { emit(metrics.Value{Name: name, Kind: metrics.GaugeKind, Value: v}) }
+	gauge("master/uptime_secs", time.Since(m.started).Seconds())
+	elected := 0.0
+	if m.leading.Load() {
+		elected = 1
+	}
+	gauge("master/elected", elected)
+}
+
+// newID mints the id of a master process.
+func newID() string { return uuid.NewString() }
+
+// self is this master as others detect it.
+func (m *master) self() (leader.Leader, error) {
+	info, err := encodeInfo(m.info)
+	if err != nil {
+		return leader.Leader{}, fmt.Errorf("encode master info: %w", err)
+	}
+	a := m.info.GetAddress()
+	return leader.Leader{ID: m.id, Address: net.JoinHostPort(a.GetIp(), fmt.Sprint(a.GetPort())), Info: info}, nil
+}
