@@ -184,19 +184,27 @@ func (s *Session) Call(ctx context.Context, call *schedulerpb.Call) error {
 	c := s.client
 	call.FrameworkId = &mesospb.FrameworkID{Value: proto.String(s.id)}
 	s.mu.Unlock()
-	err := ErrDisconnected
-	if c != nil {
-		ctx, cancel := context.WithTimeout(ctx, callTimeout)
-		defer cancel()
-		err = c.Send(ctx, call)
-	}
+	err := proto.CheckInitialized(call)
 	if err == nil {
-		return nil
+		err = send(ctx, c, call)
 	}
-	if broken(err) {
+	if err != nil {
+		return fmt.Errorf("%s: %w", strings.ToLower(call.GetType().String()), err)
+	}
+	return nil
+}
+
+func send(ctx context.Context, c *client, call *schedulerpb.Call) error {
+	if c == nil {
+		return &brokenCall{ErrDisconnected}
+	}
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	err := c.Send(ctx, call)
+	if err != nil && broken(err) {
 		err = &brokenCall{err}
 	}
-	return fmt.Errorf("%s: %w", strings.ToLower(call.GetType().String()), err)
+	return err
 }
 
 // A brokenCall failed with the subscription, and would not have otherwise.
