@@ -24,8 +24,8 @@ const (
 	MaxArguments   = 1 << 10 // bytes of the arguments of a manual run
 	maxActive      = 100     // runs at once of one concurrent job
 	maxMessage     = 256     // bytes kept of a status message
-	maxRelaunches  = 5       // of a run that the master dropped before it began
 	minRepeatDelay = time.Second
+	maxDropDelay   = time.Minute // before a run is launched again that keeps being dropped
 )
 
 // Config is what an operator decides. The zero value of a field is what its

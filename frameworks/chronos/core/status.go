@@ -60,17 +60,21 @@ func neverBegan(status *mesospb.TaskStatus) bool {
 	return false
 }
 
-// relaunch queues a run again that never began. It is the same attempt, with
-// another task id, should the first launch turn up after all.
+// relaunch queues a run again that never began, at once and then with growing
+// pauses. It is the same attempt, with another task id, should the first launch
+// turn up after all.
 func (c *Chronos) relaunch(now time.Time, r *record, a *attempt) {
-	req := a.Request
-	req.Relaunches++
-	if a.Killing || req.Relaunches > maxRelaunches {
-		c.conclude(now, r, a, mesospb.TaskState_TASK_LOST, "", "the task was dropped each time it was launched")
+	if a.Killing {
+		c.conclude(now, r, a, mesospb.TaskState_TASK_KILLED, "", "killed before it began")
 		return
 	}
 	c.remove(r, a)
+	req := a.Request
 	req.At = now
+	if req.Relaunches > 0 {
+		req.At = now.Add(min(time.Second<<min(req.Relaunches, 10), maxDropDelay))
+	}
+	req.Relaunches++
 	r.retries = append(slices.Clone(r.retries), req)
 	c.touch(r.job.Name)
 }
