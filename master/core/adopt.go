@@ -110,9 +110,7 @@ func (m *Master) returnTask(a *agent, f *framework, t *linkpb.TaskState) uint32 
 	if s := t.GetAcknowledgedState(); t.AcknowledgedState != nil && reportable(s) {
 		shown = s
 	}
-	if shown != state {
-		m.tasks.rows.edit(row).forwarded = uint8(shown)
-	}
+	m.tasks.rows.edit(row).forwarded = uint8(shown)
 	m.publishTaskAdded(row)
 	return row
 }

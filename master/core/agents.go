@@ -123,13 +123,23 @@ func (m *Master) newAgentArrived(ev AgentSubscribed) {
 		m.agentArrived(old.id, ev)
 		return
 	}
-	id := mesos.AgentID(fmt.Sprintf("%s-S%d", m.cfg.MasterID, m.agentIDs))
-	m.agentIDs++
+	id := m.mintAgentID()
 	info := infoOf(id, ev)
 	then := admitted{id: id, info: info, address: address}
 	ops := append(m.replacing(old, &then), admitOp(info, false))
 	m.admitting[address] = id
 	m.change(id, &ev, then, ops...)
+}
+
+// mintAgentID skips ids that some agent brought with it.
+func (m *Master) mintAgentID() mesos.AgentID {
+	for {
+		id := mesos.AgentID(fmt.Sprintf("%s-S%d", m.cfg.MasterID, m.agentIDs))
+		m.agentIDs++
+		if m.agents[id] == nil && m.unreachable[id] == nil && m.gone[id].IsZero() && m.changing[id] == nil {
+			return id
+		}
+	}
 }
 
 // agentArrived brings an agent with an id to where it may register.

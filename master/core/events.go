@@ -134,7 +134,7 @@ func taskMessage(t *task, framework mesos.FrameworkID, marshaled, history []byte
 	if command != nil {
 		out.User = command.User
 	}
-	if t.uuid != ([uuidLength]byte{}) {
+	if t.sent() {
 		out.StatusUpdateState, out.StatusUpdateUuid = mesospb.TaskState(t.forwarded).Enum(), append([]byte{}, t.uuid[:]...)
 	}
 	return out

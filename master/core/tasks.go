@@ -18,14 +18,14 @@ import (
 type task struct {
 	info        ref // its id, then its TaskInfo
 	history     ref // its statuses
-	uuid        [16]byte
+	uuid        [uuidLength]byte // of the last update sent to the scheduler
 	sameHash    uint32 // the next row of the index
 	framework   uint32
 	agent       uint32 // of an active task
 	ofFramework links
 	ofAgent     links
 	state       uint8 // the newest that is known
-	forwarded   uint8 // that of the last update sent to the scheduler
+	forwarded   uint8 // that of the last update the scheduler has
 	idLength    uint8
 	flags       taskFlags
 }
@@ -38,28 +38,24 @@ const (
 	ranged                              // it uses ranges or sets, which framework.used leaves out
 )
 
-// notForwarded stands for the state of an update that there never was.
-const notForwarded = 0xff
-
 func (t *task) is(f taskFlags) bool { return t.flags&f != 0 }
 
 func (t *task) current() mesospb.TaskState { return mesospb.TaskState(t.state) }
 
-// shown is the state a scheduler is told: that of the last update it was sent.
-// What the agent has reported since is not leaked ahead of its turn (mesos-api 12.1).
-func (t *task) shown() mesospb.TaskState {
-	if t.forwarded == notForwarded {
-		return t.current()
-	}
-	return mesospb.TaskState(t.forwarded)
-}
+// shown is the state a scheduler is told: that of the last update it was sent,
+// or has acknowledged to an earlier master. What the agent has reported since is
+// not leaked ahead of its turn (mesos-api 12.1).
+func (t *task) shown() mesospb.TaskState { return mesospb.TaskState(t.forwarded) }
+
+// sent reports whether an update was sent to the scheduler by this master.
+func (t *task) sent() bool { return t.uuid != [uuidLength]byte{} }
 
 // addTask makes a task active and charges what it uses, unless it is over. The
 // resources are those of info.
 func (m *Master) addTask(f *framework, a *agent, info *mesospb.TaskInfo, used resources.Resources, state mesospb.TaskState) uint32 {
 	row := m.tasks.add(f.handle, mesos.TaskID(info.GetTaskId().GetValue()), marshal(info))
 	t := m.tasks.rows.edit(row)
-	t.agent, t.state, t.forwarded = a.handle, uint8(state), notForwarded
+	t.agent, t.state, t.forwarded = a.handle, uint8(state), uint8(mesospb.TaskState_TASK_STAGING)
 	m.tasks.enter(&f.active, byFramework, row)
 	m.tasks.enter(&a.tasks, byAgent, row)
 	if mesos.Terminal(state) {

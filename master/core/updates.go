@@ -24,9 +24,12 @@ func (m *Master) statusUpdate(a *agent, u *linkpb.StatusUpdate) {
 	case !named(s.GetState()) || !named(u.GetLatestState()):
 		m.invalidUpdate(s, "it is of no known state")
 		return
-	case f == nil || f.completed:
-		m.invalidUpdate(s, "its framework is not there")
-		m.shutDown(mesos.FrameworkID(u.GetFrameworkId().GetValue()), a)
+	case f == nil:
+		m.invalidUpdate(s, "its framework is unknown")
+		return
+	case f.completed:
+		m.invalidUpdate(s, "its framework was removed")
+		m.shutDown(f.id, a)
 		return
 	}
 	m.tellFramework(f, updateEvent(s))
@@ -55,7 +58,7 @@ func (m *Master) record(f *framework, row uint32, u *linkpb.StatusUpdate) {
 	}
 	before := m.tasks.rows.at(row).current()
 	repeated := bytes.Equal(m.tasks.rows.at(row).uuid[:], s.GetUuid())
-	if f.stream != "" {
+	if has := m.tasks.rows.at(row).shown(); f.stream != "" && (mesos.Terminal(s.GetState()) || !mesos.Terminal(has)) {
 		t := m.tasks.rows.edit(row)
 		t.forwarded = uint8(s.GetState())
 		copy(t.uuid[:], s.GetUuid())
@@ -94,7 +97,7 @@ func (m *Master) acknowledge(f *framework, call *schedulerpb.Call_Acknowledge) {
 	row, ok := m.activeTask(f, mesos.TaskID(call.GetTaskId().GetValue()))
 	if ok && m.tasks.rows.at(row).agent == a.handle {
 		t := m.tasks.rows.at(row)
-		if t.forwarded == notForwarded {
+		if !t.sent() {
 			m.invalidAcknowledgement(call, "no update was sent")
 			return
 		}
