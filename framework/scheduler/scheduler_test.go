@@ -251,10 +251,11 @@ func TestSlowSchedulerIsNotASilentMaster(t *testing.T) {
 			time.Sleep(time.Hour)
 			return nil
 		}
-		m.Interval = 24 * time.Hour // or a master would end the stream of one so slow
+		m.Interval = -1
 		start(t, m.Config("web", "prod"), r)
 		r.want(t, "subscribed test-master-0000")
 		m.Offer("a1", "prod")
+		time.Sleep(time.Hour + time.Second)
 		m.Offer("a2", "prod")
 		r.want(t, "offer offer-1", "offer offer-2")
 	})

@@ -28,7 +28,8 @@ type Session struct {
 	id      string
 	master  *mesospb.MasterInfo
 	update  *schedulerpb.Call_UpdateFramework // the latest that the master took
-	endedBy bool                              // Teardown
+	tearing chan struct{}                     // closed when the latest Teardown has its answer; nil before the first
+	torn    bool                              // the master took it
 }
 
 // FrameworkID is the id that the master gave the framework, "" before the first subscription.
@@ -168,13 +169,16 @@ func (s *Session) UpdateFramework(ctx context.Context, u *schedulerpb.Call_Updat
 // Teardown ends the framework: the master kills its tasks and forgets it. Run
 // then returns nil.
 func (s *Session) Teardown(ctx context.Context) error {
-	if err := s.Call(ctx, &schedulerpb.Call{Type: schedulerpb.Call_TEARDOWN.Enum()}); err != nil {
-		return err
-	}
+	answered := make(chan struct{})
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.endedBy = true
-	return nil
+	s.tearing = answered
+	s.mu.Unlock()
+	err := s.Call(ctx, &schedulerpb.Call{Type: schedulerpb.Call_TEARDOWN.Enum()})
+	s.mu.Lock()
+	s.torn = s.torn || err == nil
+	s.mu.Unlock()
+	close(answered)
+	return err
 }
 
 // Call makes any call of the scheduler API but SUBSCRIBE. It sets the call's
@@ -246,10 +250,18 @@ func (s *Session) end() bool {
 	return was
 }
 
+// tornDown tells whether the framework has ended. The stream of one that has
+// often breaks before the call that ended it is answered.
 func (s *Session) tornDown() bool {
 	s.mu.Lock()
+	answered := s.tearing
+	s.mu.Unlock()
+	if answered != nil {
+		<-answered
+	}
+	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.endedBy
+	return s.torn
 }
 
 // updated is a subscription with what UpdateFramework set last; nil if nothing.
