@@ -18,17 +18,13 @@ import (
 // copies is the framework: how many copies are to be launched, and how those
 // that were are doing.
 type copies struct {
-	command   string
-	cpus, mem float64
-	ended     map[string]bool
-
+	command                 string
+	cpus, mem               float64
+	ended                   map[string]bool
 	total, launched, failed int
 }
 
-func (c *copies) Subscribed(ctx context.Context, s *scheduler.Session) error {
-	fmt.Println("running as framework", s.FrameworkID())
-	return s.Reconcile(ctx)
-}
+func (c *copies) Subscribed(ctx context.Context, s *scheduler.Session) error { return s.Reconcile(ctx) }
 
 // Offers fills each offer with as many copies as fit.
 func (c *copies) Offers(ctx context.Context, s *scheduler.Session, offers []*mesospb.Offer) error {
