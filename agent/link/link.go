@@ -35,14 +35,18 @@ const (
 	answerTimeout = 30 * time.Second // for a master to begin an answer
 )
 
-// errChanged ends a session with a master that leads no more.
-var errChanged = errors.New("another master leads")
+var (
+	// errChanged ends a session with a master that leads no more.
+	errChanged = errors.New("another master leads")
+	// errNotNow ends a session that the peer did not want.
+	errNotNow = errors.New("not ready to subscribe")
+)
 
 // A Peer is who speaks through the link: an agent, or what plays one. Its
 // methods are called from Run's goroutine, for one session after another.
 type Peer interface {
-	// Subscribing opens s and returns what the agent is and has. It is called
-	// for each attempt to connect.
+	// Subscribing opens s and returns what the agent is and has; nil gives the
+	// attempt up. It is called for each attempt to connect.
 	Subscribing(s *Session) *linkpb.Subscribe
 	// Received takes the next event of s. While it blocks, no more are read.
 	Received(s *Session, e *linkpb.Event)
@@ -120,7 +124,7 @@ func detect(ctx context.Context, d leader.Detector) (leader.Leader, error) {
 // subscription.
 func serve(ctx context.Context, cfg Config, lead leader.Leader, p Peer) (connected bool, why error) {
 	ctx, cancel := context.WithCancelCause(ctx)
-	s := newSession(cancel)
+	s := newSession(lead.Address, cancel)
 	subscribe := p.Subscribing(s)
 	defer func() {
 		cancel(why)
@@ -131,6 +135,9 @@ func serve(ctx context.Context, cfg Config, lead leader.Leader, p Peer) (connect
 		p.Disconnected(s, why)
 	}()
 
+	if subscribe == nil {
+		return false, errNotNow
+	}
 	client := callevent.NewClient[*linkpb.Call](callevent.ClientConfig[*linkpb.Event]{
 		URL:   "http://" + lead.Address + Path,
 		Codec: callevent.Protobuf,

@@ -31,6 +31,7 @@ var errFull = errors.New("too many messages wait for the master")
 // A Session is one subscription. Its methods may be called from any goroutine
 // and never block; after its end they do nothing.
 type Session struct {
+	master  string
 	end     context.CancelCauseFunc
 	wake    chan struct{} // holds one token when something is pending
 	workers sync.WaitGroup
@@ -39,9 +40,13 @@ type Session struct {
 	pending []*linkpb.Message
 }
 
-func newSession(end context.CancelCauseFunc) *Session {
-	return &Session{end: end, wake: make(chan struct{}, 1)}
+func newSession(master string, end context.CancelCauseFunc) *Session {
+	return &Session{master: master, end: end, wake: make(chan struct{}, 1)}
 }
+
+// Master is the host:port that the session was opened at; a master that does
+// not lead may have passed it on.
+func (s *Session) Master() string { return s.master }
 
 // Send queues messages, which go out together with all others that wait. The
 // caller has numbered them and must not change them any more.

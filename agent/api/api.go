@@ -1,0 +1,162 @@
+// Package api answers what an agent is asked over HTTP: the operator API, the
+// older JSON endpoints, files of sandboxes, metrics. It owns routes, encodings
+// and status codes; what it shows comes from snapshots of the core, and it
+// changes nothing. Handlers run concurrently.
+package api
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"math"
+	"net/http"
+	"strconv"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/soukproject/souk/agent/containerizer"
+	"github.com/soukproject/souk/agent/core"
+	"github.com/soukproject/souk/agent/sandbox"
+	"github.com/soukproject/souk/internal/callevent"
+	"github.com/soukproject/souk/internal/daemon"
+	"github.com/soukproject/souk/internal/metrics"
+)
+
+// MesosVersion is the release whose API is spoken. Clients read it as dotted
+// integers, so nothing may be added to it.
+const MesosVersion = "1.11.0"
+
+// Build says what was built; empty members are not shown.
+type Build struct {
+	Version string // our own, such as 0.1.0
+	Commit  string
+	Branch  string
+	Tag     string
+	Time    time.Time // zero if unknown
+}
+
+// Agent is the process that an API speaks for.
+type Agent interface {
+	// Recovered reports whether the agent has taken up what an earlier one left.
+	Recovered() bool
+	// Snapshot copies what the agent knows, between two steps.
+	Snapshot(ctx context.Context) (core.Snapshot, error)
+	// Master is the host of the master that the agent is connected to, "" if none.
+	Master() string
+	// Stats measures a container.
+	Stats(ctx context.Context, id string) (containerizer.Statistics, error)
+}
+
+// Config is everything an API needs.
+type Config struct {
+	Agent   Agent
+	Files   *sandbox.Files
+	Store   *sandbox.Store
+	Metrics *metrics.Registry
+	Address string // host:port that others reach the agent at
+	Started time.Time
+	LogDir  string
+	Flags   []daemon.Flag
+	Build   Build
+}
+
+type api struct{ Config }
+
+// New returns the handler of everything an agent answers.
+func New(cfg Config) http.Handler {
+	a := &api{cfg}
+	return newRouter(a.routes())
+}
+
+// routes lists everything the agent answers.
+func (a *api) routes() []route {
+	up := a.recovered
+	return []route{
+		{path: "/slave(1)/api/v1", handler: up(a.operator)},
+		{path: "/slave(1)/api/v1/executor", handler: absent("the executor API")},
+		{path: "/slave(1)/api/v1/resource_provider", handler: absent("the resource provider API")},
+		{path: "/slave(1)/state", handler: up(a.state)},
+		{path: "/slave(1)/state.json", handler: up(a.state)},
+		{path: "/slave(1)/containers", handler: up(a.containers)},
+		{path: "/slave(1)/monitor/statistics", handler: up(a.statistics)},
+		{path: "/slave(1)/flags", handler: a.flags},
+		{path: "/slave(1)/health", handler: func(http.ResponseWriter, *http.Request) {}},
+		{path: "/files/browse", handler: a.browse},
+		{path: "/files/read", handler: a.read},
+		{path: "/files/download", handler: a.download},
+		{path: "/files/debug", handler: up(a.debugFiles)},
+		{path: "/version", handler: a.version},
+		{path: "/metrics/snapshot", handler: a.Metrics.SnapshotHandler().ServeHTTP},
+		{path: "/metrics", exact: true, handler: a.Metrics.PrometheusHandler().ServeHTTP},
+	}
+}
+
+// recovered answers 503 until the agent has recovered.
+func (a *api) recovered(next http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if !a.Agent.Recovered() {
+			daemon.WriteText(w, http.StatusServiceUnavailable, "Agent has not finished recovery")
+			return
+		}
+		next(w, r)
+	}
+}
+
+// absent answers for an API of Mesos that this version has not.
+func absent(what string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		err := callevent.CheckMethod(w, r, http.MethodPost)
+		if err == nil {
+			err = callevent.Errorf(http.StatusNotImplemented, "501 Not Implemented. This agent does not have %s yet", what)
+		}
+		callevent.WriteError(w, err)
+	}
+}
+
+// snapshot is for handlers: on failure it has answered.
+func (a *api) snapshot(w http.ResponseWriter, r *http.Request) (core.Snapshot, bool) {
+	s, err := a.Agent.Snapshot(r.Context())
+	if err != nil {
+		daemon.WriteText(w, http.StatusServiceUnavailable, "Agent is stopping")
+		return s, false
+	}
+	return s, true
+}
+
+// answer writes v as JSON, in the forms that clients of Mesos know.
+func answer(w http.ResponseWriter, r *http.Request, v any) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil {
+		callevent.WriteError(w, err)
+		return
+	}
+	daemon.WriteJSON(w, r, bytes.TrimSuffix(b.Bytes(), []byte("\n")))
+}
+
+// double prints with a decimal point or an exponent, as in Mesos.
+type double float64
+
+// MarshalJSON implements json.Marshaler.
+func (d double) MarshalJSON() ([]byte, error) {
+	x := float64(d)
+	if x == math.Trunc(x) && math.Abs(x) < 1e15 {
+		return strconv.AppendFloat(nil, x, 'f', 1, 64), nil
+	}
+	return json.Marshal(x)
+}
+
+// message prints as the v1 API does.
+type message struct{ proto.Message }
+
+// MarshalJSON implements json.Marshaler.
+func (m message) MarshalJSON() ([]byte, error) { return callevent.AppendJSON(nil, m.Message) }
+
+func seconds(t time.Time) double {
+	if t.IsZero() {
+		return 0
+	}
+	return double(float64(t.UnixMicro()) / 1e6)
+}

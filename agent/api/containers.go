@@ -1,0 +1,140 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/soukproject/souk/agent/containerizer"
+	"github.com/soukproject/souk/agent/core"
+	"github.com/soukproject/souk/proto/mesos"
+	mesospb "github.com/soukproject/souk/proto/mesos/v1"
+)
+
+// statsTimeout bounds measuring all containers for one request.
+const statsTimeout = 10 * time.Second
+
+// containerDoc is an element of /containers and /monitor/statistics.
+type containerDoc struct {
+	Container   string `json:"container_id,omitempty"`
+	Executor    string `json:"executor_id"`
+	Name        string `json:"executor_name"`
+	FrameworkID string `json:"framework_id"`
+	Source      string `json:"source"`
+	Statistics  any    `json:"statistics,omitempty"`
+	Status      any    `json:"status,omitempty"`
+}
+
+// containers answers /containers, of one container with ?container_id=.
+func (a *api) containers(w http.ResponseWriter, r *http.Request) {
+	only := r.URL.Query().Get("container_id")
+	a.listContainers(w, r, only, true)
+}
+
+// statistics answers /monitor/statistics.
+func (a *api) statistics(w http.ResponseWriter, r *http.Request) { a.listContainers(w, r, "", false) }
+
+func (a *api) listContainers(w http.ResponseWriter, r *http.Request, only string, status bool) {
+	s, ok := a.snapshot(w, r)
+	if !ok {
+		return
+	}
+	list := []containerDoc{}
+	for _, m := range a.measure(r.Context(), s, only) {
+		x := m.executor
+		d := containerDoc{
+			Executor: string(x.Run.Executor), Name: x.Info.GetName(),
+			FrameworkID: string(x.Run.Framework), Source: string(x.Run.Executor),
+		}
+		if m.statistics != nil {
+			d.Statistics = message{m.statistics}
+		}
+		if status {
+			d.Container = string(x.Run.Container)
+			d.Status = message{containerStatus(x)}
+		}
+		list = append(list, d)
+	}
+	answer(w, r, list)
+}
+
+type measured struct {
+	executor   core.Executor
+	statistics *mesospb.ResourceStatistics // nil when it could not be measured
+}
+
+// measure measures the containers that run; only names one, "" means all.
+func (a *api) measure(ctx context.Context, s core.Snapshot, only string) []measured {
+	ctx, cancel := context.WithTimeout(ctx, statsTimeout)
+	defer cancel()
+	var list []measured
+	for _, f := range s.Frameworks {
+		for _, x := range f.Executors {
+			if !x.Running || only != "" && x.Run.Container != mesos.ContainerID(only) {
+				continue
+			}
+			m := measured{executor: x}
+			if stats, err := a.Agent.Stats(ctx, string(x.Run.Container)); err == nil {
+				m.statistics = resourceStatistics(stats)
+			}
+			list = append(list, m)
+		}
+	}
+	return list
+}
+
+func containerStatus(x core.Executor) *mesospb.ContainerStatus {
+	s := &mesospb.ContainerStatus{ContainerId: &mesospb.ContainerID{Value: new(string(x.Run.Container))}}
+	if x.PID != 0 {
+		s.ExecutorPid = new(x.PID)
+	}
+	return s
+}
+
+// resourceStatistics puts measurements into Mesos' message; what was not
+// measured is left out.
+func resourceStatistics(s containerizer.Statistics) *mesospb.ResourceStatistics {
+	bytes := func(n int64) *uint64 {
+		if n == 0 {
+			return nil
+		}
+		return new(uint64(n))
+	}
+	count := func(n int64) *uint32 {
+		if n == 0 {
+			return nil
+		}
+		return new(uint32(n))
+	}
+	thousandths := func(n int64) *float64 {
+		if n == 0 {
+			return nil
+		}
+		return new(float64(n) / 1000)
+	}
+	r := &mesospb.ResourceStatistics{
+		Timestamp:           new(float64(seconds(s.Time))),
+		Processes:           count(s.Processes),
+		Threads:             count(s.Threads),
+		CpusUserTimeSecs:    new(s.CPUUser.Seconds()),
+		CpusSystemTimeSecs:  new(s.CPUSystem.Seconds()),
+		CpusSoftLimit:       thousandths(s.CPURequest),
+		CpusLimit:           thousandths(s.CPULimit),
+		CpusNrPeriods:       count(s.CPUPeriods),
+		CpusNrThrottled:     count(s.CPUThrottled),
+		MemTotalBytes:       bytes(s.MemTotal),
+		MemRssBytes:         bytes(s.MemAnon),
+		MemAnonBytes:        bytes(s.MemAnon),
+		MemFileBytes:        bytes(s.MemFile),
+		MemCacheBytes:       bytes(s.MemFile),
+		MemMappedFileBytes:  bytes(s.MemMapped),
+		MemSwapBytes:        bytes(s.MemSwap),
+		MemUnevictableBytes: bytes(s.MemUnevictable),
+		MemLimitBytes:       bytes(s.MemLimit),
+		MemSoftLimitBytes:   bytes(s.MemSoftLimit),
+	}
+	if s.CPUPeriods > 0 {
+		r.CpusThrottledTimeSecs = new(s.CPUThrottledTime.Seconds())
+	}
+	return r
+}

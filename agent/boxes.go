@@ -1,0 +1,177 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"runtime"
+	"sync"
+	"syscall"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/soukproject/souk/agent/containerizer"
+	"github.com/soukproject/souk/agent/core"
+	"github.com/soukproject/souk/internal/metrics"
+	"github.com/soukproject/souk/proto/mesos"
+)
+
+const (
+	launchTimeout  = 2 * time.Minute  // for a containerizer to start a container
+	destroyTimeout = time.Minute      // for one attempt to clean up
+	firstRetry     = time.Second      // after a failed destruction or wait
+	lastRetry      = 30 * time.Second // it doubles up to this
+)
+
+// boxes does to containers what the core wants done, each in a goroutine of its
+// own, since all of it takes time. Launches are limited in number: more at a
+// time take longer each, and none is done sooner.
+type boxes struct {
+	agent      *agent
+	containers containerizer.Containerizer
+	jobs       *queue[func(ctx context.Context)]
+	launches   chan struct{} // one token per launch under way
+	log        *zap.Logger
+	failures   *metrics.Counter // destructions that failed
+}
+
+func newBoxes(a *agent, c containerizer.Containerizer) *boxes {
+	return &boxes{
+		agent: a, containers: c, jobs: newQueue[func(context.Context)](),
+		launches: make(chan struct{}, max(4, 2*runtime.NumCPU())), log: a.log.Named("containers"),
+		failures: a.metrics.Counter("containerizer/mesos/container_destroy_errors"),
+	}
+}
+
+// run starts jobs until ctx ends, and waits for those under way. A launch under
+// way is finished: the next agent takes the container up.
+func (b *boxes) run(ctx context.Context) error {
+	var jobs sync.WaitGroup
+	defer jobs.Wait()
+	for {
+		list, err := b.jobs.take(ctx)
+		if err != nil {
+			return err
+		}
+		for _, job := range list {
+			jobs.Go(func() { job(ctx) })
+		}
+	}
+}
+
+func (b *boxes) launch(e core.Launch) {
+	b.jobs.put(func(ctx context.Context) {
+		select {
+		case b.launches <- struct{}{}:
+		case <-ctx.Done():
+			return
+		}
+		status, err := b.start(ctx, e)
+		<-b.launches
+		id := e.Run.Container
+		if err != nil {
+			b.log.Warn("launch failed", zap.String("container_id", string(id)), zap.String("executor_id", string(e.Run.Executor)), zap.Error(err))
+			b.post(ctx, core.LaunchFailed{Container: id, Why: reason(string(id), err)})
+			return
+		}
+		b.post(ctx, core.Launched{Container: id, PID: uint32(status.PID)})
+		b.wait(ctx, string(id))
+	})
+}
+
+// start makes the sandbox and launches the container.
+func (b *boxes) start(ctx context.Context, e core.Launch) (containerizer.Status, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), launchTimeout)
+	defer cancel()
+	user := b.agent.user(e)
+	dir, err := b.agent.store.Create(sandboxRun(e.Run), user)
+	if err != nil {
+		return containerizer.Status{}, err
+	}
+	return b.containers.Launch(ctx, b.agent.container(e, user, dir))
+}
+
+func (b *boxes) post(ctx context.Context, ev core.Event) {
+	// When the loop has ended, the next agent finds out for itself.
+	_ = b.agent.loop.post(ctx, ev)
+}
+
+func (b *boxes) await(id string) {
+	b.jobs.put(func(ctx context.Context) { b.wait(ctx, id) })
+}
+
+// wait reports how a container ends.
+func (b *boxes) wait(ctx context.Context, id string) {
+	for retry := firstRetry; ; retry = min(2*retry, lastRetry) {
+		t, err := b.containers.Wait(ctx, id)
+		switch {
+		case ctx.Err() != nil:
+			return
+		case err == nil, errors.Is(err, containerizer.ErrUnknown):
+			b.post(ctx, core.Exited{Container: mesos.ContainerID(id), End: end(t)})
+			return
+		}
+		b.log.Error("waiting for container failed", zap.String("container_id", id), zap.Error(err))
+		if pause(ctx, retry) != nil {
+			return
+		}
+	}
+}
+
+func (b *boxes) signal(id string, sig syscall.Signal) {
+	b.jobs.put(func(ctx context.Context) {
+		err := b.containers.Signal(ctx, id, sig)
+		if err != nil && !errors.Is(err, containerizer.ErrUnknown) && ctx.Err() == nil {
+			b.log.Warn("signal not sent", zap.String("container_id", id), zap.Stringer("signal", sig), zap.Error(err))
+		}
+	})
+}
+
+func (b *boxes) destroy(id string) {
+	b.jobs.put(func(ctx context.Context) {
+		for retry := firstRetry; ; retry = min(2*retry, lastRetry) {
+			err := b.destroyOnce(ctx, id)
+			if err == nil {
+				b.post(ctx, core.Destroyed{Container: mesos.ContainerID(id)})
+				return
+			}
+			if ctx.Err() != nil {
+				return
+			}
+			b.failures.Inc()
+			b.log.Error("container not cleaned up", zap.String("container_id", id), zap.Error(err))
+			if pause(ctx, retry) != nil {
+				return
+			}
+		}
+	})
+}
+
+func (b *boxes) destroyOnce(ctx context.Context, id string) error {
+	ctx, cancel := context.WithTimeout(ctx, destroyTimeout)
+	defer cancel()
+	return b.containers.Destroy(ctx, id)
+}
+
+func pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
+}
+
+// end is a termination as the core knows it.
+func end(t containerizer.Termination) core.End {
+	e := core.End{Known: t.Known, OOM: t.OOM, MemPeak: t.MemPeak, Rebooted: !t.Known && t.Reason == containerizer.Reboot}
+	if code, ok := t.Exited(); ok {
+		e.Exit = code
+	}
+	if sig, ok := t.Signaled(); ok {
+		e.Signal = signalName(sig)
+	}
+	return e
+}

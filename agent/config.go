@@ -1,0 +1,153 @@
+package agent
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/soukproject/souk/agent/api"
+	"github.com/soukproject/souk/agent/containerizer"
+	"github.com/soukproject/souk/internal/daemon"
+	"github.com/soukproject/souk/internal/leader"
+	"github.com/soukproject/souk/internal/leader/static"
+)
+
+// Kinds of containerizers (flag --containerizer).
+const (
+	Auto  = "auto"  // the best that the machine allows
+	Posix = "posix" // plain processes
+	RunC  = "runc"  // isolated, through the helper program
+)
+
+// Config is everything an agent is told. DefaultConfig has the defaults; fields
+// named as flags mean what those mean.
+type Config struct {
+	Master   string          // host:port of the master
+	Detector leader.Detector // takes the place of Master if set
+
+	IP             string
+	Port           int
+	Listener       net.Listener // takes the place of IP and Port if set; Run does not close it
+	AdvertiseIP    string
+	AdvertisePort  int
+	Hostname       string
+	HostnameLookup bool
+
+	WorkDir    string
+	RuntimeDir string // "": the folder run in WorkDir
+
+	Resources   string
+	Attributes  string
+	DefaultRole string
+	Additive    bool // resources and attributes may grow while tasks run
+
+	Containerizer     string // Auto, Posix or RunC
+	ContainerizerPath string // of souk-containerizer; "": beside the running program
+	CgroupsRoot       string // "": the containerizer's default
+	HardCPU           bool
+	PIDs              int64
+	NoSeccomp         bool
+
+	// Containers takes the place of the containerizer chosen by the fields
+	// above if set. Run does not close it.
+	Containers containerizer.Containerizer
+
+	SwitchUser    bool
+	Environment   map[string]string // of all tasks, before everything else
+	ShutdownGrace time.Duration
+	Backoff       time.Duration // --registration_backoff_factor
+
+	GCDelay           time.Duration
+	GCDiskHeadroom    float64
+	DiskWatchInterval time.Duration
+
+	Build   api.Build
+	Flags   []daemon.Flag // as /flags shows them
+	Logging daemon.Logging
+	Log     *zap.Logger // nil: silent
+}
+
+// DefaultPort is where agents listen.
+const DefaultPort = 5051
+
+// defaultMasterPort completes a --master without one.
+const defaultMasterPort = "5050"
+
+// DefaultConfig is an agent as it runs without flags, but for the master and
+// the work directory, which must be named.
+func DefaultConfig() Config {
+	return Config{
+		IP:             "0.0.0.0",
+		Port:           DefaultPort,
+		HostnameLookup: true,
+		DefaultRole:    "*",
+		Containerizer:  Auto,
+		SwitchUser:     isRoot(),
+
+		ShutdownGrace: 5 * time.Second,
+		Backoff:       time.Second,
+
+		GCDelay:           7 * 24 * time.Hour,
+		GCDiskHeadroom:    0.1,
+		DiskWatchInterval: time.Minute,
+
+		Build: api.Build{Version: "0.1.0"},
+		Log:   zap.NewNop(),
+	}
+}
+
+// check refuses what Run cannot work with, in one line that says what to do.
+func (c *Config) check() error {
+	if c.Log == nil {
+		c.Log = zap.NewNop()
+	}
+	if c.Detector == nil {
+		address, err := masterAddress(c.Master)
+		if err != nil {
+			return fmt.Errorf("flag --master: %w", err)
+		}
+		c.Master = address
+		c.Detector = static.New(leader.Leader{ID: address, Address: address})
+	}
+	if c.WorkDir == "" {
+		return errors.New("flag --work_dir is required: name a folder that survives a restart, such as /var/lib/souk/agent")
+	}
+	if !slices.Contains([]string{Auto, Posix, RunC}, c.Containerizer) {
+		return fmt.Errorf("flag --containerizer: %q is none of %s, %s and %s", c.Containerizer, Auto, Posix, RunC)
+	}
+	dir, err := filepath.Abs(c.WorkDir)
+	if err != nil {
+		return fmt.Errorf("flag --work_dir: %w", err)
+	}
+	c.WorkDir = dir
+	if c.RuntimeDir == "" {
+		c.RuntimeDir = filepath.Join(dir, "run")
+	}
+	return nil
+}
+
+// masterAddress reads --master: host:port, or host alone.
+func masterAddress(text string) (string, error) {
+	switch {
+	case text == "":
+		return "", errors.New("it is required: write --master=HOST:PORT")
+	case strings.HasPrefix(text, "zk://"):
+		return "", errors.New("finding the master through ZooKeeper is not part of this version: write --master=HOST:PORT")
+	case strings.Contains(text, "/"):
+		return "", fmt.Errorf("%q is not an address: write --master=HOST:PORT", text)
+	}
+	host, port, err := net.SplitHostPort(text)
+	if err != nil && !strings.Contains(text, ":") {
+		host, port, err = text, defaultMasterPort, nil
+	}
+	if err != nil || host == "" || port == "" {
+		return "", fmt.Errorf("%q is not an address: write --master=HOST:PORT", text)
+	}
+	return net.JoinHostPort(host, port), nil
+}

@@ -1,0 +1,132 @@
+package agent
+
+import (
+	"maps"
+	"net"
+	"slices"
+	"strings"
+	"syscall"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/soukproject/souk/agent/containerizer"
+	"github.com/soukproject/souk/agent/core"
+	"github.com/soukproject/souk/internal/daemon"
+	mesospb "github.com/soukproject/souk/proto/mesos/v1"
+)
+
+// defaultPath is the PATH of commands that bring none (Mesos).
+const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+// user is who a task runs as, "" for the agent's own user.
+func (a *agent) user(e core.Launch) string {
+	switch {
+	case !a.cfg.SwitchUser:
+		return ""
+	case e.Task.GetCommand().GetUser() != "":
+		return e.Task.GetCommand().GetUser()
+	}
+	return e.Framework.GetUser()
+}
+
+// container describes what is to be launched for a command task.
+func (a *agent) container(e core.Launch, user, sandbox string) containerizer.Config {
+	c := e.Task.GetCommand()
+	return containerizer.Config{
+		ID: string(e.Run.Container),
+		Command: containerizer.Command{
+			Shell: c.GetShell(),
+			Value: c.GetValue(),
+			Args:  arguments(c),
+			Env:   a.environment(e, sandbox),
+			User:  user,
+		},
+		Sandbox:  sandbox,
+		Limits:   containerizer.Limits(e.Limits),
+		Hostname: e.Task.GetContainer().GetHostname(),
+	}
+}
+
+// arguments are those of a program; a shell has none.
+func arguments(c *mesospb.CommandInfo) []string {
+	if c.GetShell() {
+		return nil
+	}
+	return c.GetArguments()
+}
+
+// environment is what a task finds (mesos-api 13.4): what the operator set for
+// all tasks, then what the agent says, then what the task brings; the last one counts.
+func (a *agent) environment(e core.Launch, sandbox string) []string {
+	env := maps.Clone(a.cfg.Environment)
+	if env == nil {
+		env = make(map[string]string)
+	}
+	ip, _, err := net.SplitHostPort(a.address)
+	if err != nil {
+		ip = a.address // it was joined from both; see newAgent
+	}
+	maps.Copy(env, map[string]string{
+		"MESOS_FRAMEWORK_ID":                   string(e.Run.Framework),
+		"MESOS_EXECUTOR_ID":                    string(e.Run.Executor),
+		"MESOS_DIRECTORY":                      sandbox,
+		"MESOS_SANDBOX":                        sandbox,
+		"MESOS_SLAVE_ID":                       string(e.Run.Agent),
+		"MESOS_SLAVE_PID":                      "slave(1)@" + a.address,
+		"MESOS_AGENT_ENDPOINT":                 a.address,
+		"MESOS_CHECKPOINT":                     "0",
+		"MESOS_EXECUTOR_SHUTDOWN_GRACE_PERIOD": daemon.FormatDuration(a.cfg.ShutdownGrace),
+		"MESOS_HTTP_COMMAND_EXECUTOR":          "0",
+		"LIBPROCESS_PORT":                      "0",
+		"LIBPROCESS_IP":                        ip,
+	})
+	if e.Framework.GetCheckpoint() {
+		maps.Copy(env, map[string]string{
+			"MESOS_CHECKPOINT": "1", "MESOS_RECOVERY_TIMEOUT": "15mins", "MESOS_SUBSCRIPTION_BACKOFF_MAX": "2secs",
+		})
+	}
+	if role := allocationRole(e.Task); role != "" {
+		env["MESOS_ALLOCATION_ROLE"] = role
+	}
+	if env["PATH"] == "" {
+		env["PATH"] = defaultPath
+	}
+	for _, v := range e.Task.GetCommand().GetEnvironment().GetVariables() {
+		env[v.GetName()] = value(v)
+	}
+	list := make([]string, 0, len(env))
+	for _, name := range slices.Sorted(maps.Keys(env)) {
+		list = append(list, name+"="+env[name])
+	}
+	return list
+}
+
+// value is that of a variable; a secret's data is given in the clear, as in
+// Mesos. References are refused before.
+func value(v *mesospb.Environment_Variable) string {
+	if v.GetType() == mesospb.Environment_Variable_SECRET {
+		return string(v.GetSecret().GetValue().GetData())
+	}
+	return v.GetValue()
+}
+
+func allocationRole(t *mesospb.TaskInfo) string {
+	for _, r := range t.GetResources() {
+		if role := r.GetAllocationInfo().GetRole(); role != "" {
+			return role
+		}
+	}
+	return ""
+}
+
+// signalName is the text of strsignal, which Mesos puts into messages.
+func signalName(sig syscall.Signal) string {
+	name := sig.String()
+	first, size := utf8.DecodeRuneInString(name)
+	return string(unicode.ToUpper(first)) + name[size:]
+}
+
+// reason is why a launch failed, for the user who wrote the command.
+func reason(id string, err error) string {
+	return strings.TrimPrefix(err.Error(), "launch container "+id+": ")
+}

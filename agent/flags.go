@@ -1,0 +1,186 @@
+package agent
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/soukproject/souk/agent/hostinfo"
+	"github.com/soukproject/souk/internal/daemon"
+	"github.com/soukproject/souk/proto/mesos"
+	"github.com/soukproject/souk/proto/mesos/resources"
+)
+
+func isRoot() bool { return os.Geteuid() == 0 }
+
+// ParseFlags reads the flags of `souk agent` (mesos-api 19.1) and the
+// environment. The error is daemon.ErrHelp if help was asked for, else one line.
+func ParseFlags(args, environ []string) (Config, error) {
+	c := DefaultConfig()
+	f := flags(&c)
+	if err := f.Parse(args, environ); err != nil {
+		return c, err
+	}
+	c.Flags = f.Flags()
+	return c, c.check()
+}
+
+// Usage is the help text of `souk agent`.
+func Usage() string {
+	c := DefaultConfig()
+	return flags(&c).Usage()
+}
+
+func flags(c *Config) *daemon.FlagSet {
+	f := daemon.NewFlags("souk agent")
+	c.networkFlags(f)
+	c.machineFlags(f)
+	c.containerFlags(f)
+	c.sandboxFlags(f)
+	c.Logging.AddFlags(f)
+	refused(f)
+	ignored(f)
+	return f
+}
+
+func (c *Config) networkFlags(f *daemon.FlagSet) {
+	f.String(&c.Master, "master", "Address of the master, as HOST:PORT")
+	f.IP(&c.IP, "ip", "Address to listen on")
+	f.Port(&c.Port, "port", "Port to listen on")
+	f.IP(&c.AdvertiseIP, "advertise_ip", "Address that others reach this agent at, if not --ip")
+	f.Port(&c.AdvertisePort, "advertise_port", "Port that others reach this agent at, if not --port")
+	f.String(&c.Hostname, "hostname", "Host name that others are told; default: looked up")
+	f.Bool(&c.HostnameLookup, "hostname_lookup", "Look the host name of the address up; otherwise others are told the address")
+	f.Duration(&c.Backoff, time.Millisecond, "registration_backoff_factor", "Longest wait before the second attempt to reach the master; it doubles from there to 1mins")
+}
+
+func (c *Config) machineFlags(f *daemon.FlagSet) {
+	f.Path(&c.WorkDir, "work_dir", "Folder for what must survive a restart: sandboxes and checkpoints")
+	f.Path(&c.RuntimeDir, "runtime_dir", "Folder for records of containers; default: run in --work_dir")
+	f.Func("resources", "", "What the agent offers, as cpus:4;mem:2048;disk:10240;ports:[31000-32000] or JSON; what is not named is found out", func(text string) error {
+		c.Resources = text
+		_, err := resources.Parse(text, c.DefaultRole)
+		return err
+	})
+	f.Func("attributes", "", "What the agent is, as rack:r1;ssd:true", func(text string) error {
+		c.Attributes = text
+		_, err := hostinfo.Attributes(text)
+		return err
+	})
+	f.Func("default_role", c.DefaultRole, "Role that resources without one are reserved for", func(text string) error {
+		c.DefaultRole = text
+		return mesos.CheckRole(text)
+	})
+	f.Func("reconfiguration_policy", "equal", "What may change between two starts while tasks run: equal (nothing) or additive (resources and attributes may grow)", func(text string) error {
+		if text != "equal" && text != "additive" {
+			return fmt.Errorf("%q is neither equal nor additive", text)
+		}
+		c.Additive = text == "additive"
+		return nil
+	})
+}
+
+func (c *Config) containerFlags(f *daemon.FlagSet) {
+	f.String(&c.Containerizer, "containerizer", "What runs tasks: runc (isolated, needs root), posix (plain processes) or auto")
+	f.Path(&c.ContainerizerPath, "containerizer_path", "The helper program; default: souk-containerizer beside this program")
+	f.Func("isolation", "", "Accepted for compatibility: containers have what --containerizer gives them", isolation)
+	f.String(&c.CgroupsRoot, "cgroups_root", "Cgroup that holds those of containers")
+	f.Bool(&c.HardCPU, "cgroups_enable_cfs", "Make the cpus of a task a quota, not only a weight")
+	f.Bool(&c.SwitchUser, "switch_user", "Run tasks as their own user; needs root")
+	f.Func("executor_environment_variables", "", "Environment of all tasks, as a JSON object of strings", func(text string) error {
+		if err := json.Unmarshal([]byte(text), &c.Environment); err != nil {
+			return fmt.Errorf("it is no JSON object of strings: %w", err)
+		}
+		return nil
+	})
+	f.Duration(&c.ShutdownGrace, 0, "executor_shutdown_grace_period", "Time for tasks to end after SIGTERM when their framework ends")
+}
+
+// isolation accepts the isolators whose work containers do anyway.
+func isolation(text string) error {
+	known := map[string]bool{
+		"": true, "filesystem/posix": true, "filesystem/linux": true, "posix/cpu": true, "posix/mem": true, "process": true,
+		"cgroups/cpu": true, "cgroups/mem": true, "cgroups/pids": true, "cgroups": true, "namespaces/pid": true, "namespaces/ipc": true,
+		"linux/nnp": true, "linux/seccomp": true, "environment_secret": true,
+	}
+	for name := range strings.SplitSeq(text, ",") {
+		if !known[strings.TrimSpace(name)] {
+			return fmt.Errorf("isolator %q is not part of this version: remove it", name)
+		}
+	}
+	return nil
+}
+
+func (c *Config) sandboxFlags(f *daemon.FlagSet) {
+	f.Duration(&c.GCDelay, 0, "gc_delay", "How long sandboxes of ended tasks are kept while there is room on the disk")
+	f.Float(&c.GCDiskHeadroom, "gc_disk_headroom", "Fraction of the disk that removing sandboxes earlier keeps free")
+	f.Duration(&c.DiskWatchInterval, time.Second, "disk_watch_interval", "Time between two looks at the disk")
+}
+
+// refused are flags of Mesos whose promise this version cannot keep.
+func refused(f *daemon.FlagSet) {
+	const security = "authentication and authorization are not part of this version: remove the flag and guard the port by other means"
+	for _, name := range []string{"credential", "http_credentials", "acls", "jwt_secret_key", "authorizer", "authenticatee", "firewall_rules", "http_authenticators"} {
+		f.Refuse(name, security)
+	}
+	for _, name := range []string{"authenticate_http_readonly", "authenticate_http_readwrite", "authenticate_http_executors"} {
+		unless(f, name, security)
+	}
+	unless(f, "enforce_container_disk_quota", "disk quotas are not part of this version: remove the flag")
+	unless(f, "cgroups_limit_swap", "it is not part of this version: remove the flag")
+	for _, name := range []string{"docker", "docker_registry", "docker_config", "docker_socket", "image_providers"} {
+		f.Refuse(name, "images are not part of this version: remove the flag")
+	}
+	for _, name := range []string{"modules", "modules_dir", "hooks", "resource_estimator", "qos_controller", "container_logger", "secret_resolver"} {
+		f.Refuse(name, "modules of Mesos cannot be loaded: remove the flag")
+	}
+	for _, name := range []string{"network_cni_config_dir", "network_cni_plugins_dir"} {
+		f.Refuse(name, "networks are not part of this version: remove the flag")
+	}
+	for _, name := range []string{"domain", "ip_discovery_command", "ip6", "agent_features", "default_container_info", "nvidia_gpu_devices", "zk"} {
+		f.Refuse(name, "it is not part of this version: remove the flag")
+	}
+	f.Func("containerizers", "mesos", "Accepted for compatibility: mesos", func(text string) error {
+		if text != "mesos" {
+			return errors.New("there is no other than mesos: remove the flag")
+		}
+		return nil
+	})
+	f.Func("recover", "reconnect", "What to do with tasks of an earlier agent: reconnect", func(text string) error {
+		if text != "reconnect" {
+			return errors.New("cleanup is not part of this version: let the tasks' frameworks end them")
+		}
+		return nil
+	})
+}
+
+// unless adds a boolean flag that may be given as long as it is false.
+func unless(f *daemon.FlagSet, name, why string) {
+	f.BoolFunc(name, false, "Not part of this version; false is accepted", func(on bool) error {
+		if on {
+			return errors.New(why)
+		}
+		return nil
+	})
+}
+
+// ignored are flags of Mesos that have no meaning here and do no harm.
+func ignored(f *daemon.FlagSet) {
+	for _, name := range []string{
+		"launcher", "launcher_dir", "cgroups_hierarchy", "sandbox_directory", "logbufsecs", "external_log_file", "zk_session_timeout",
+		"executor_registration_timeout", "executor_reregistration_timeout", "recovery_timeout", "container_disk_watch_interval",
+		"fetcher_cache_dir", "fetcher_cache_size", "fetcher_stall_timeout", "frameworks_home", "max_completed_executors_per_framework",
+		"authentication_backoff_factor", "authentication_timeout_min", "authentication_timeout_max", "http_heartbeat_interval",
+		"oversubscribed_resources_interval", "qos_correction_interval_min", "docker_store_dir", "docker_remove_delay", "docker_stop_timeout",
+		"appc_store_dir", "systemd_runtime_directory",
+	} {
+		f.Ignore(name)
+	}
+	for _, name := range []string{"strict", "http_command_executor", "initialize_driver_logging", "memory_profiling", "systemd_enable_support",
+		"docker_kill_orphans", "revocable_cpu_low_priority", "gc_non_executor_container_sandboxes", "network_cni_root_dir_persist"} {
+		f.IgnoreBool(name)
+	}
+}
