@@ -116,18 +116,20 @@ func (h *Allocator) setTotal(a int32, total resources.Resources) {
 	x.spec.Total = total
 	x.shared, x.whole = total.Shared(), total.NonShared()
 	x.gpus = total.Scalar("gpus") > 0
-	held := x.held()
-	x.excess = held.Minus(x.whole)
-	h.setFree(a, x.whole.Minus(held))
+	x.excess = nil
+	free := x.whole
+	for _, held := range x.holdings {
+		free = x.take(free, held.resources.NonShared())
+	}
+	h.setFree(a, free)
 }
 
-// held is what all clients together hold, apart from shared resources.
-func (a *agent) held() resources.Resources {
-	var sum resources.Resources
-	for _, x := range a.holdings {
-		sum = sum.Add(x.resources.NonShared())
+// take is free without r; what of r is not there is in excess.
+func (a *agent) take(free, r resources.Resources) resources.Resources {
+	if !free.Contains(r) {
+		a.excess = a.excess.Add(r.Minus(free))
 	}
-	return sum
+	return free.Minus(r)
 }
 
 // setFree says what is free of an agent.

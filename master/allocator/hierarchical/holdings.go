@@ -35,11 +35,7 @@ func (h *Allocator) hold(a, c int32, r resources.Resources) {
 	x := h.agents.at(a)
 	before := x.heldBy(c)
 	h.charge(c, added(before, r))
-	own := r.NonShared()
-	if !x.free.Contains(own) {
-		x.excess = x.excess.Add(own.Minus(x.free))
-	}
-	h.setFree(a, x.free.Minus(own))
+	h.setFree(a, x.take(x.free, r.NonShared()))
 	h.record(a, c, before.Add(r))
 }
 

@@ -1,6 +1,7 @@
 package hierarchical
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -300,6 +301,59 @@ func (c *cluster) revive(t *rapid.T) {
 	c.known[id].forget(func(d decline) bool { return d.role == role })
 }
 
+// reserved is r with a reservation for role on top of none.
+func reserved(r resources.Resources, role string) resources.Resources {
+	list := slices.Clone(r)
+	for i := range list {
+		list[i].Reservations = []resources.Reservation{{Dynamic: true, Role: role}}
+	}
+	return resources.Of(list...)
+}
+
+func plain(r resources.Resource) bool { return !r.Reserved() && !r.Revocable && r.Disk == nil }
+
+// convertFree reserves what nobody holds, as an operator does.
+func (c *cluster) convertFree(t *rapid.T) {
+	id := sample(t, "agent", slices.Sorted(maps.Keys(c.agents)))
+	from := c.freeOf(id).Filter(plain)
+	if !c.agents[id].Total.Contains(from) {
+		t.Skip("more is held than there is")
+	}
+	c.convert(t, place{"", id}, from, reserved(from, "a"))
+}
+
+// convertHeld reserves what a framework was offered.
+func (c *cluster) convertHeld(t *rapid.T) {
+	p, part := c.anyHeld(t)
+	c.held[p] = c.held[p].Add(part) // only a look
+	if part.IsEmpty() {
+		t.Skip("nothing")
+	}
+	from := part.AllocatedTo(part[0].Allocation).Filter(plain)
+	to := reserved(from, "b")
+	if c.convert(t, p, from, to) {
+		left, _ := c.held[p].Sub(from)
+		c.held[p] = left.Add(to)
+	}
+}
+
+func (c *cluster) convert(t *rapid.T, p place, from, to resources.Resources) bool {
+	a := c.agents[p.agent]
+	left, ok := a.Total.Sub(from.Unallocated())
+	ok = ok && !from.IsEmpty()
+	if from.IsEmpty() && p.framework == "" {
+		return false
+	}
+	if got := c.h.Convert(c.now, p.framework, p.agent, from, to); got != ok {
+		t.Fatalf("Convert(%s to %s) = %v, want %v", from, to, got, ok)
+	}
+	if ok {
+		a.Total = left.Add(to.Unallocated())
+		c.agents[p.agent] = a
+	}
+	return ok
+}
+
 // freeOf is what nobody holds of an agent.
 func (c *cluster) freeOf(id mesos.AgentID) resources.Resources {
 	free := c.agents[id].Total.NonShared()
@@ -387,13 +441,16 @@ func TestNothingIsGivenTwiceAndNothingIsForgotten(t *testing.T) {
 			"hold": func(t *rapid.T) {
 				id := sample(t, "agent", slices.Sorted(maps.Keys(c.agents)))
 				p := place{mesos.FrameworkID(rapid.SampledFrom([]string{"f1", "f4"}).Draw(t, "framework")), id}
-				part := c.freeOf(id).Unreserved().Allocate("b")
+				part := rapid.SampledFrom([]resources.Resources{c.freeOf(id).Unreserved(), mustParse("cpus:3;mem:64")}).Draw(t, "part")
+				part = part.Allocate("b")
 				c.h.Hold(c.now, allocator.Holding{Framework: p.framework, Resources: part}, id)
 				if !part.IsEmpty() {
 					c.held[p] = c.held[p].Add(part)
 				}
 			},
-			"allocate": c.allocate,
+			"allocate":     c.allocate,
+			"convert free": c.convertFree,
+			"convert held": c.convertHeld,
 			"wait": func(t *rapid.T) {
 				c.pass(t, time.Duration(rapid.IntRange(1, 9000).Draw(t, "ms"))*time.Millisecond)
 			},
@@ -512,6 +569,87 @@ func TestSharesConverge(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestGuaranteesAreKept(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		now := time.Unix(1_700_000_000, 0)
+		h := New(allocator.Config{Rand: rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 0))})
+		agents := rapid.IntRange(1, 6).Draw(t, "agents")
+		left := map[string]int64{"cpus": int64(4000 * agents), "mem": int64(1_000_000 * agents)}
+		guarantees := map[string]resources.Quantities{}
+		for _, role := range []string{"a", "b", "c"} {
+			var q resources.Quantities
+			for _, name := range []string{"cpus", "mem"} {
+				n := rapid.Int64Range(0, left[name]).Draw(t, role+" "+name)
+				left[name] -= n
+				q = q.With(name, resources.Scalar(n))
+			}
+			guarantees[role] = q
+			h.SetQuota(now, role, allocator.Quota{Guarantees: q})
+		}
+		for _, role := range []string{"greedy", "d"} {
+			h.AddFramework(now, allocator.Framework{ID: mesos.FrameworkID(role), Roles: []string{role}}, true)
+		}
+		for i := range agents {
+			h.AddAgent(now, allocator.Agent{ID: mesos.AgentID(fmt.Sprint(i)), Total: mustParse("cpus:4;mem:1000")}, nil)
+		}
+		h.Allocate(now)
+		for role, sub := range map[string]string{"a": "a", "b": "b", "c": "c"} {
+			h.AddFramework(now, allocator.Framework{ID: mesos.FrameworkID(role), Roles: []string{sub}}, true)
+		}
+		h.Allocate(now)
+		for _, r := range h.Roles() {
+			if !r.Consumed.Contains(guarantees[r.Name]) {
+				t.Fatalf("role %s has %s, was guaranteed %s", r.Name, r.Consumed, guarantees[r.Name])
+			}
+		}
+	})
+}
+
+func TestTheNeediestIsServedFirst(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		now := time.Unix(1_700_000_000, 0)
+		h := New(allocator.Config{Rand: rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 0))})
+		type node struct {
+			held   resources.Quantities
+			weight float64
+			turn   int
+		}
+		roles, frameworks := map[string]*node{}, map[string]map[string]*node{}
+		for _, role := range []string{"a", "b", "c"} {
+			w := float64(rapid.IntRange(1, 4).Draw(t, "weight"))
+			h.SetWeights(now, allocator.Weight{Role: role, Value: w})
+			roles[role], frameworks[role] = &node{weight: w}, map[string]*node{}
+			for i := range rapid.IntRange(1, 3).Draw(t, "frameworks") {
+				id := fmt.Sprint(role, i)
+				frameworks[role][id] = &node{weight: 1}
+				h.AddFramework(now, allocator.Framework{ID: mesos.FrameworkID(id), Roles: []string{role}}, true)
+			}
+		}
+		var total resources.Quantities
+		for i := range rapid.IntRange(1, 12).Draw(t, "agents") {
+			r := mustParse(fmt.Sprintf("cpus:%d;mem:%d", rapid.IntRange(1, 8).Draw(t, "cpus"), rapid.IntRange(1, 8).Draw(t, "mem")))
+			total = total.Add(r.Quantities())
+			h.AddAgent(now, allocator.Agent{ID: mesos.AgentID(fmt.Sprint(i)), Total: r}, nil)
+		}
+		neediest := func(list map[string]*node) string {
+			key := func(name string) float64 { return list[name].held.Dominant(total) / list[name].weight }
+			return slices.MinFunc(slices.Sorted(maps.Keys(list)), func(x, y string) int {
+				return cmp.Or(cmp.Compare(key(x), key(y)), cmp.Compare(list[x].turn, list[y].turn))
+			})
+		}
+		for i, x := range h.Allocate(now) {
+			role := neediest(roles)
+			f := neediest(frameworks[role])
+			if x.Role != role || string(x.Framework) != f {
+				t.Fatalf("allocation %d goes to %s in %s, want %s in %s", i, x.Framework, x.Role, f, role)
+			}
+			for _, n := range []*node{roles[role], frameworks[role][f]} {
+				n.held, n.turn = n.held.Add(x.Resources.Quantities()), i+1
+			}
+		}
+	})
 }
 
 func TestAllocationsRepeat(t *testing.T) {

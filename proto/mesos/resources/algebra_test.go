@@ -80,6 +80,9 @@ func drawResource(t *rapid.T) Resource {
 		r.Disk = drawDisk(t)
 		r.Shared = r.Disk.Persistence != "" && rapid.Bool().Draw(t, "shared")
 	}
+	if r.Shared {
+		r.Count = rapid.IntRange(1, 3).Draw(t, "count")
+	}
 	return r
 }
 

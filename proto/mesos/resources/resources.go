@@ -129,13 +129,11 @@ func difference(a, b *Resource) Resource {
 	switch {
 	case a.Shared:
 		left.Count = a.Count - b.Count
-	case !a.Divisible():
-		left.Scalar = 0
 	case a.Kind == KindRanges:
 		left.Ranges = a.Ranges.Sub(b.Ranges)
 	case a.Kind == KindSet:
 		left.Set = without(a.Set, b.Set)
-	default:
+	default: // of indivisible ones both are the same, and nothing is left
 		left.Scalar = a.Scalar - b.Scalar
 	}
 	return left
