@@ -220,6 +220,9 @@ func (c *Core) commit(t *target, steps []Step, conflicts []*deployment) Result {
 	if ops = latest(ops); len(ops) > 0 {
 		c.out.persist(ops...)
 	}
+	for _, e := range t.edits {
+		c.decommissionAll(e.victims)
+	}
 	c.publishTree(t.version)
 	c.begin(d)
 	return Result{Version: t.version, DeploymentID: d.ID}
@@ -255,7 +258,6 @@ func (c *Core) apply(t *target, d *deployment, e edit) []Op {
 		a.deleting, a.queue.delay = true, delay{}
 		return nil
 	case e.def == before:
-		c.decommissionAll(e.victims)
 		return nil
 	}
 	a := c.obtain(e.id)
@@ -267,7 +269,6 @@ func (c *Core) apply(t *target, d *deployment, e edit) []Op {
 	if before != nil && actionFor(e.def, before) == actionRestart {
 		a.queue.delay = delay{}
 	}
-	c.decommissionAll(e.victims)
 	c.touch(e.id)
 	return ops
 }

@@ -137,7 +137,9 @@ func (c *Core) publishStopped(d *deployment) {
 }
 
 func (c *Core) finish(d *deployment) {
-	c.out.persist(c.unlock(d, nil)...)
+	if ops := c.unlock(d, nil); len(ops) > 0 {
+		c.out.persist(ops...)
+	}
 	c.publishEnd("deployment_success", d, "")
 }
 
@@ -145,7 +147,10 @@ func (c *Core) finish(d *deployment) {
 // for those that are defined again. It returns what is to be written.
 func (c *Core) unlock(d *deployment, again map[string]bool) []Op {
 	c.deployments = slices.DeleteFunc(c.deployments, func(x *deployment) bool { return x == d })
-	ops := []Op{{Name: deploymentRecord(d.ID), Delete: true}}
+	var ops []Op
+	if len(d.Steps) > 0 {
+		ops = append(ops, Op{Name: deploymentRecord(d.ID), Delete: true})
+	}
 	for _, id := range d.affected() {
 		a := c.apps[id]
 		if a == nil || a.deployment != d {
