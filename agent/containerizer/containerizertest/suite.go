@@ -60,6 +60,7 @@ func RunLifecycle(t *testing.T, open Opener) {
 		{"concurrent calls of destroy", destroyTwice},
 		{"bad configurations are refused", badConfigs},
 		{"a launch that was given up leaves nothing", launchGivenUp},
+		{"a launch that is given up midway leaves nothing", launchInterrupted},
 		{"many at once", manyAtOnce},
 		{"a restarted agent finds what runs and what ended", recovered},
 		{"a restarted agent destroys orphans", orphans},
@@ -381,6 +382,24 @@ func launchGivenUp(t *testing.T, b *bench) {
 		t.Errorf("Wait() = %v, want ErrUnknown", err)
 	}
 	b.launch(b.shell("c1", "true"))
+}
+
+// launchInterrupted tries one id again and again: it is free after each failure.
+func launchInterrupted(t *testing.T, b *bench) {
+	for after := time.Millisecond; after < 100*time.Millisecond; after = after * 3 / 2 {
+		ctx, cancel := context.WithTimeout(t.Context(), after)
+		_, err := b.Launch(ctx, b.shell("c1", "sleep 1000"))
+		cancel()
+		switch {
+		case err == nil:
+			b.destroy("c1")
+		case !errors.Is(err, context.DeadlineExceeded):
+			t.Errorf("Launch() = %v, want DeadlineExceeded", err)
+		}
+		if _, err := b.Wait(t.Context(), "c1"); !errors.Is(err, containerizer.ErrUnknown) {
+			t.Errorf("Wait() = %v, want ErrUnknown", err)
+		}
+	}
 }
 
 func manyAtOnce(t *testing.T, b *bench) {

@@ -280,9 +280,9 @@ func (k *Keeper) kill(ctx context.Context, e *entry) error {
 		if err := k.driver.Kill(e.container()); err != nil {
 			return err
 		}
-		if time.Since(began) > stuck {
+		if pid := e.container().Shim.PID; pid > 1 && time.Since(began) > stuck {
 			k.log.Warn("killing a shim that does not end", zap.String("container_id", e.container().ID))
-			syscall.Kill(-e.container().Shim.PID, syscall.SIGKILL)
+			syscall.Kill(-pid, syscall.SIGKILL)
 		}
 		select {
 		case <-e.ended:

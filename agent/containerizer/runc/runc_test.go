@@ -9,12 +9,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"sync/atomic"
 	"testing"
 
 	"github.com/soukproject/souk/agent/containerizer"
 	"github.com/soukproject/souk/agent/containerizer/containerizertest"
+	"github.com/soukproject/souk/agent/containerizer/posix"
 	"github.com/soukproject/souk/agent/containerizer/runc"
 	"github.com/soukproject/souk/agent/containerizer/runc/cgroup"
 )
@@ -23,8 +23,9 @@ import (
 var helper, noHelper = "", error(nil)
 
 func TestMain(m *testing.M) {
-	if child, ok := os.LookupEnv(agentEnv); ok {
-		os.Exit(agentMain(child))
+	if dir, ok := os.LookupEnv(agentEnv); ok {
+		fmt.Fprintln(os.Stderr, launchForever(dir))
+		os.Exit(1)
 	}
 	dir, err := os.MkdirTemp("", "souk-helper")
 	if err != nil {
@@ -116,19 +117,32 @@ func TestContainersKeepThePromises(t *testing.T) {
 	containerizertest.Run(t, opener(runc.Full), containerizertest.Features{Limits: true, Namespaces: true})
 }
 
+// The helper serves plain processes, too.
+func TestPlainProcessesOfTheHelperKeepThePromises(t *testing.T) {
+	parent(t, runc.NoLimits) // needs the helper
+	containerizertest.Run(t, func(t *testing.T, dir string) containerizer.Containerizer {
+		c, err := posix.New(posix.Config{RunDir: dir, Helper: helper})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}, containerizertest.Features{})
+}
+
 func TestContainersWithoutLimitsKeepThePromises(t *testing.T) {
 	containerizertest.Run(t, opener(runc.NoLimits), containerizertest.Features{Namespaces: true})
 }
 
-// The test program can be an agent, to be killed.
-const agentEnv = "SOUK_TEST_AGENT"
-
-func agentMain(string) int { return 0 }
-
-func open(t testing.TB, dir, root string) *runc.Containerizer {
+// open returns a containerizer that has recovered the known containers and is
+// closed with the test.
+func open(t testing.TB, dir, root string, known ...string) *runc.Containerizer {
 	t.Helper()
 	c, err := runc.New(runc.Config{RunDir: dir, Helper: helper, Level: runc.Full, CgroupsRoot: root})
 	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	if _, err := c.Recover(context.Background(), known); err != nil {
 		t.Fatal(err)
 	}
 	return c
@@ -138,23 +152,4 @@ func shell(id, sandbox, text string) containerizer.Config {
 	return containerizer.Config{ID: id, Sandbox: sandbox, Command: containerizer.Command{
 		Shell: true, Value: text, Env: []string{"PATH=/usr/bin:/bin"},
 	}}
-}
-
-func BenchmarkLaunch(b *testing.B) {
-	root, sandbox := parent(b, runc.Full), b.TempDir()
-	c := open(b, b.TempDir(), root)
-	defer c.Close()
-	if _, err := c.Recover(context.Background(), nil); err != nil {
-		b.Fatal(err)
-	}
-	_ = strings.TrimSpace
-	for i := 0; b.Loop(); i++ {
-		id := fmt.Sprintf("c%d", i)
-		if _, err := c.Launch(b.Context(), shell(id, sandbox, "true")); err != nil {
-			b.Fatal(err)
-		}
-		if err := c.Destroy(b.Context(), id); err != nil {
-			b.Fatal(err)
-		}
-	}
 }
