@@ -80,12 +80,15 @@ func (a *api) routes() []route {
 		{path: "/slave(1)/state.json", handler: up(a.state)},
 		{path: "/slave(1)/containers", handler: up(a.containers)},
 		{path: "/slave(1)/monitor/statistics", handler: up(a.statistics)},
+		{path: "/slave(1)/containerizer/debug", handler: missing},
 		{path: "/slave(1)/flags", handler: a.flags},
 		{path: "/slave(1)/health", handler: func(http.ResponseWriter, *http.Request) {}},
 		{path: "/files/browse", handler: a.browse},
 		{path: "/files/read", handler: a.read},
 		{path: "/files/download", handler: a.download},
 		{path: "/files/debug", handler: up(a.debugFiles)},
+		{path: "/logging/toggle", handler: missing},
+		{path: "/system/stats.json", handler: systemStats},
 		{path: "/version", handler: a.version},
 		{path: "/metrics/snapshot", handler: a.Metrics.SnapshotHandler().ServeHTTP},
 		{path: "/metrics", exact: true, handler: a.Metrics.PrometheusHandler().ServeHTTP},
@@ -112,6 +115,12 @@ func absent(what string) http.HandlerFunc {
 		}
 		callevent.WriteError(w, err)
 	}
+}
+
+// missing answers for an endpoint of Mesos that this version has not, so that a
+// client does not think it mistyped a path.
+func missing(w http.ResponseWriter, r *http.Request) {
+	daemon.WriteText(w, http.StatusNotImplemented, "501 Not Implemented. This agent does not have "+r.URL.Path+" yet")
 }
 
 // snapshot is for handlers: on failure it has answered.

@@ -2,8 +2,10 @@ package api
 
 import (
 	"net/http"
+	"strings"
 
 	"github.com/soukproject/souk/internal/daemon"
+	"github.com/soukproject/souk/internal/metrics"
 	mesospb "github.com/soukproject/souk/proto/mesos/v1"
 )
 
@@ -48,6 +50,20 @@ func (b Build) info() *mesospb.VersionInfo {
 		Version: new(MesosVersion), BuildDate: new(b.date()), BuildTime: new(float64(seconds(b.Time))), BuildUser: new(""),
 		GitSha: given(b.Commit), GitBranch: given(b.Branch), GitTag: given(b.Tag),
 	}
+}
+
+// systemStats answers /system/stats.json from the metrics of the machine.
+func systemStats(w http.ResponseWriter, r *http.Request) {
+	stats := make(map[string]any)
+	metrics.System(r.Context(), func(v metrics.Value) {
+		name := strings.TrimPrefix(v.Name, "system/")
+		if load, ok := strings.CutPrefix(name, "load_"); ok {
+			stats["avg_load_"+load] = double(v.Value)
+			return
+		}
+		stats[name] = int64(v.Value)
+	})
+	answer(w, r, stats)
 }
 
 func (a *api) version(w http.ResponseWriter, r *http.Request) { answer(w, r, a.Build.doc()) }

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"google.golang.org/protobuf/testing/protocmp"
 	"pgregory.net/rapid"
 
@@ -28,7 +29,15 @@ func gone(id string) *checkpointpb.Record {
 	return &checkpointpb.Record{Framework: &checkpointpb.Framework{Id: &mesospb.FrameworkID{Value: &id}}, Gone: new(true)}
 }
 
-func open(t testing.TB, dir string) *Log {
+// reporter is what *testing.T and *rapid.T have in common.
+type reporter interface {
+	Helper()
+	Errorf(format string, args ...any)
+	Fatalf(format string, args ...any)
+	Cleanup(func())
+}
+
+func open(t reporter, dir string) *Log {
 	t.Helper()
 	l, err := Open(dir)
 	if err != nil {
@@ -38,14 +47,14 @@ func open(t testing.TB, dir string) *Log {
 	return l
 }
 
-func check(t testing.TB, l *Log, want ...*checkpointpb.Record) {
+func check(t reporter, l *Log, want ...*checkpointpb.Record) {
 	t.Helper()
-	if diff := cmp.Diff(want, l.Records(), protocmp.Transform()); diff != "" {
+	if diff := cmp.Diff(want, l.Records(), protocmp.Transform(), cmpopts.EquateEmpty()); diff != "" {
 		t.Errorf("Records (-want +got):\n%s", diff)
 	}
 }
 
-func appendAll(t testing.TB, l *Log, batches ...[]*checkpointpb.Record) {
+func appendAll(t reporter, l *Log, batches ...[]*checkpointpb.Record) {
 	t.Helper()
 	if err := l.Append(batches...); err != nil {
 		t.Fatalf("Append = %v, want nil", err)
@@ -140,8 +149,12 @@ func TestTornTail(t *testing.T) {
 			if int64(end) >= first {
 				want = batch{framework("a", "1")}
 			}
-			if diff := cmp.Diff(want, l.Records(), protocmp.Transform()); diff != "" {
+			if diff := cmp.Diff(want, l.Records(), protocmp.Transform(), cmpopts.EquateEmpty()); diff != "" {
 				t.Fatalf("%s (-want +got):\n%s", name, diff)
+			}
+			if end%5 != 0 {
+				l.Close() // reopening them all takes too many syncs
+				continue
 			}
 			appendAll(t, l, batch{framework("d", "1")})
 			l.Close()
@@ -184,13 +197,13 @@ func TestLogIsItsTable(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		l := open(t, dir)
+		l := open(rt, dir)
 		var want checkpointpb.Table
-		for range rapid.IntRange(1, 30).Draw(rt, "steps") {
+		for range rapid.IntRange(1, 15).Draw(rt, "steps") {
 			switch rapid.IntRange(0, 5).Draw(rt, "step") {
 			case 0:
 				l.Close()
-				l = open(t, dir)
+				l = open(rt, dir)
 			case 1:
 				l.compact = 0
 			default:
@@ -199,12 +212,12 @@ func TestLogIsItsTable(t *testing.T) {
 				if rapid.Bool().Draw(rt, "gone") {
 					r = gone(id)
 				}
-				appendAll(t, l, batch{r})
+				appendAll(rt, l, batch{r})
 				want.Put(r)
 			}
 		}
 		l.Close()
-		check(t, open(t, dir), want.Records()...)
+		check(rt, open(rt, dir), want.Records()...)
 	})
 }
 

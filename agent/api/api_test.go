@@ -1,0 +1,352 @@
+package api
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/soukproject/souk/agent/containerizer"
+	"github.com/soukproject/souk/agent/core"
+	"github.com/soukproject/souk/agent/sandbox"
+	"github.com/soukproject/souk/internal/daemon"
+	"github.com/soukproject/souk/internal/metrics"
+	mesospb "github.com/soukproject/souk/proto/mesos/v1"
+)
+
+// fakeAgent has one framework with a running task.
+type fakeAgent struct {
+	snapshot   core.Snapshot
+	recovering bool
+}
+
+func (f *fakeAgent) Recovered() bool { return !f.recovering }
+func (f *fakeAgent) Master() string  { return "m1" }
+
+func (f *fakeAgent) Snapshot(context.Context) (core.Snapshot, error) { return f.snapshot, nil }
+
+func (f *fakeAgent) Stats(_ context.Context, id string) (containerizer.Statistics, error) {
+	if id != "c-1" {
+		return containerizer.Statistics{}, containerizer.ErrUnknown
+	}
+	return containerizer.Statistics{Time: time.Unix(100, 0), CPUUser: time.Second, CPURequest: 600, MemAnon: 1 << 20}, nil
+}
+
+func scalar(name string, x float64) *mesospb.Resource {
+	return &mesospb.Resource{
+		Name: &name, Type: mesospb.Value_SCALAR.Enum(), Scalar: &mesospb.Value_Scalar{Value: &x},
+		AllocationInfo: &mesospb.Resource_AllocationInfo{Role: new("dev")},
+	}
+}
+
+func snapshot() core.Snapshot {
+	task := &mesospb.TaskInfo{
+		Name: new("web"), TaskId: &mesospb.TaskID{Value: new("web.1")}, AgentId: &mesospb.AgentID{Value: new("S0")},
+		Resources: []*mesospb.Resource{scalar("cpus", 0.5), scalar("mem", 128)},
+		Command:   &mesospb.CommandInfo{Value: new("sleep 1000"), User: new("nobody")},
+		Labels:    &mesospb.Labels{Labels: []*mesospb.Label{{Key: new("app"), Value: new("<web>")}}},
+	}
+	status := &mesospb.TaskStatus{TaskId: task.TaskId, State: mesospb.TaskState_TASK_RUNNING.Enum(), Timestamp: new(12.0), Uuid: []byte("u")}
+	info := &mesospb.ExecutorInfo{
+		ExecutorId: &mesospb.ExecutorID{Value: new("web.1")}, Name: new("Command Executor (Task: web.1)"),
+		Resources: []*mesospb.Resource{scalar("cpus", 0.1), scalar("mem", 32)},
+	}
+	return core.Snapshot{
+		Info: &mesospb.AgentInfo{
+			Id: &mesospb.AgentID{Value: new("S0")}, Hostname: new("agent1"), Port: new(int32(5051)),
+			Resources: []*mesospb.Resource{{Name: new("cpus"), Type: mesospb.Value_SCALAR.Enum(), Scalar: &mesospb.Value_Scalar{Value: new(8.0)}}},
+		},
+		Frameworks: []core.Framework{{
+			Info: &mesospb.FrameworkInfo{User: new("root"), Name: new("alpha"), Id: &mesospb.FrameworkID{Value: new("F0")}},
+			Executors: []core.Executor{{
+				Run:  core.Run{Agent: "S0", Framework: "F0", Executor: "web.1", Container: "c-1"},
+				Info: info, PID: 42, Running: true, Launched: time.Unix(10, 0),
+				Tasks: []core.Task{{Info: task, State: mesospb.TaskState_TASK_RUNNING, Statuses: []*mesospb.TaskStatus{status}}},
+			}},
+		}},
+	}
+}
+
+type fixture struct {
+	agent   *fakeAgent
+	handler http.Handler
+	dir     string // the sandbox
+}
+
+func newFixture(t *testing.T) *fixture {
+	t.Helper()
+	work := t.TempDir()
+	store, err := sandbox.Open(work)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { store.Close() })
+	dir, err := store.Create(sandbox.Run{Agent: "S0", Framework: "F0", Executor: "web.1", Container: "c-1"}, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, content := range map[string]string{"stdout": "out\n", "bin.dat": "a\xff\"\n", "page.html": "<p>x</p>", "big": strings.Repeat("x", 70000)} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	files := sandbox.NewFiles(store, nil)
+	files.SetAgent("S0")
+	agent := &fakeAgent{snapshot: snapshot()}
+	return &fixture{agent: agent, dir: dir, handler: New(Config{
+		Agent: agent, Files: files, Store: store, Metrics: metrics.New(), Address: "10.0.0.1:5051", Started: time.Unix(1, 0),
+		Flags: []daemon.Flag{{Name: "port", Value: "5051", Set: true}, {Name: "hostname"}},
+		Build: Build{Version: "0.1.0"},
+	})}
+}
+
+func (f *fixture) do(method, target, body string, header ...string) *httptest.ResponseRecorder {
+	r := httptest.NewRequest(method, "http://agent"+target, strings.NewReader(body))
+	if method == http.MethodPost {
+		r.Header.Set("Content-Type", "application/json")
+	}
+	for i := 0; i+1 < len(header); i += 2 {
+		r.Header.Set(header[i], header[i+1])
+	}
+	w := httptest.NewRecorder()
+	f.handler.ServeHTTP(w, r)
+	return w
+}
+
+// TestRecordedRouting asks what Mesos' agent was asked and wants its answers.
+func TestRecordedRouting(t *testing.T) {
+	f := newFixture(t)
+	own := map[string]bool{ // what we answer in another way, and say so
+		"/containerizer/debug": true, "/version": true, "/metrics/snapshot?timeout=abc": true, "/slave(1)/flags": true,
+	}
+	for _, rec := range recorded(t, "http/routing-agent.jsonl") {
+		if own[rec.Request.Path] {
+			continue
+		}
+		w := f.do(rec.Request.Method, rec.Request.Path, rec.Request.Body)
+		if w.Code != rec.Response.Status || rec.Response.Status != 200 && w.Body.String() != rec.Response.Body {
+			t.Errorf("%s %s = %d %q, want %d %q", rec.Request.Method, rec.Request.Path, w.Code, w.Body, rec.Response.Status, rec.Response.Body)
+		}
+	}
+}
+
+type recording struct {
+	Request  struct{ Method, Path, Body string }
+	Response struct {
+		Status int
+		Body   string
+	}
+}
+
+// recorded reads traffic of a real agent from the data shared by all components.
+func recorded(t *testing.T, name string) []recording {
+	t.Helper()
+	root, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for {
+		if _, err := os.Stat(filepath.Join(root, "go.mod")); err == nil {
+			break
+		}
+		root = filepath.Dir(root)
+	}
+	file, err := os.Open(filepath.Join(root, "../shared/data/mesos-recorded", name))
+	if err != nil {
+		t.Skipf("no recorded traffic: %v", err)
+	}
+	defer file.Close()
+	var list []recording
+	lines := bufio.NewScanner(file)
+	lines.Buffer(nil, 1<<24)
+	for lines.Scan() {
+		var rec recording
+		if err := json.Unmarshal(lines.Bytes(), &rec); err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, rec)
+	}
+	if len(list) == 0 || lines.Err() != nil {
+		t.Fatalf("%d records in %s, %v", len(list), name, lines.Err())
+	}
+	return list
+}
+
+func TestState(t *testing.T) {
+	f := newFixture(t)
+	w := f.do("GET", "/slave%281%29/state", "")
+	var got struct {
+		Version, ID, PID, Hostname string
+		Resources                  map[string]any
+		Frameworks                 []struct {
+			ID        string
+			Executors []struct {
+				ID, Container, Directory, Role string
+				Resources                      map[string]float64
+				Tasks                          []struct {
+					ID          string
+					ExecutorID  *string `json:"executor_id"`
+					AgentID     string  `json:"slave_id"`
+					State, User string
+					Labels      []map[string]string
+				}
+			}
+		}
+	}
+	if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil {
+		t.Fatalf("/state = %v in %s", err, w.Body)
+	}
+	if got.Version != MesosVersion || got.ID != "S0" || got.PID != "slave(1)@10.0.0.1:5051" || len(got.Frameworks) != 1 {
+		t.Errorf("/state = %+v", got)
+	}
+	x := got.Frameworks[0].Executors[0]
+	if x.Container != "c-1" || x.Directory != f.dir || x.Role != "dev" || x.Resources["cpus"] != 0.6 || x.Resources["mem"] != 160 {
+		t.Errorf("executor = %+v, want the sandbox and the resources with the overhead", x)
+	}
+	task := x.Tasks[0]
+	if task.ExecutorID == nil || *task.ExecutorID != "" || task.AgentID != "S0" || task.State != "TASK_RUNNING" || task.User != "nobody" {
+		t.Errorf("task = %+v, want a command task as Mesos shows it", task)
+	}
+	if task.Labels[0]["value"] != "<web>" || !strings.Contains(w.Body.String(), "<web>") {
+		t.Errorf("labels = %v, want them unescaped", task.Labels)
+	}
+	for _, want := range []string{`"cpus":8.0`, `"gpus":0.0`, `"completed_frameworks":[]`, `"queued_tasks":[]`} {
+		if !strings.Contains(w.Body.String(), want) {
+			t.Errorf("/state lacks %s: %s", want, w.Body)
+		}
+	}
+	if w := f.do("GET", "/state?jsonp=cb", ""); !strings.HasPrefix(w.Body.String(), "cb({") || w.Header().Get("Content-Type") != "text/javascript" {
+		t.Errorf("with jsonp: %s %.20s", w.Header().Get("Content-Type"), w.Body)
+	}
+}
+
+func TestContainers(t *testing.T) {
+	f := newFixture(t)
+	for path, want := range map[string]string{
+		"/containers":                    `"container_id":"c-1"`,
+		"/containers?container_id=c-1":   `"executor_pid":42`,
+		"/slave(1)/monitor/statistics":   `"cpus_soft_limit":0.6`,
+		"/monitor/statistics":            `"mem_rss_bytes":1048576`,
+		"/containers?container_id=other": `[]`,
+	} {
+		if w := f.do("GET", path, ""); w.Code != 200 || !strings.Contains(w.Body.String(), want) {
+			t.Errorf("GET %s = %d %s, want %s", path, w.Code, w.Body, want)
+		}
+	}
+}
+
+func TestFiles(t *testing.T) {
+	f := newFixture(t)
+	at := func(endpoint, path, rest string) string {
+		return "/files/" + endpoint + "?path=" + url.QueryEscape(path) + rest
+	}
+	alias := "/frameworks/F0/executors/web.1/runs/latest"
+	tests := []struct {
+		target string
+		code   int
+		want   string
+	}{
+		{"/files/browse", 400, "Expecting 'path=value' in query.\n"},
+		{"/files/browse?path=", 400, "Expecting 'path=value' in query.\n"},
+		{at("browse", "/", ""), 404, ""},
+		{at("browse", f.dir+"/nope", ""), 404, ""},
+		{at("browse", f.dir+"/stdout", ""), 200, "[]"},
+		{at("browse", f.dir+"/..", ""), 400, "'" + f.dir + "/..' is inaccessible.\n"},
+		{at("read", f.dir+"/stdout", ""), 200, `{"data":"","offset":4}`},
+		{at("read", f.dir+"/stdout", "&offset=-1"), 200, `{"data":"","offset":4}`},
+		{at("read", f.dir+"/stdout", "&offset=0"), 200, `{"data":"out\n","offset":0}`},
+		{at("read", alias+"/stdout", "&offset=1&length=2"), 200, `{"data":"ut","offset":1}`},
+		{at("read", f.dir+"/stdout", "&offset=99"), 200, `{"data":"","offset":99}`},
+		{at("read", f.dir+"/bin.dat", "&offset=0"), 200, "{\"data\":\"a\xff\\\"\\n\",\"offset\":0}"},
+		{at("read", f.dir+"/stdout", "&offset=-2"), 400, "Negative offset provided: -2.\n"},
+		{at("read", f.dir+"/stdout", "&offset=abc"), 400, "Failed to parse offset: Failed to convert 'abc' to number.\n"},
+		{at("read", f.dir+"/stdout", "&offset=0&length=abc"), 400, "Failed to parse length: Failed to convert 'abc' to number.\n"},
+		{at("read", f.dir, ""), 400, "Cannot read a directory.\n"},
+		{at("download", f.dir+"/stdout", ""), 200, "out\n"},
+		{at("download", f.dir, ""), 400, "Cannot download a directory.\n"},
+		{at("download", f.dir+"/nope", ""), 404, "404 Not Found."},
+		{"/slave(1)" + at("browse", f.dir, ""), 404, "404 Not Found."},
+	}
+	for _, tt := range tests {
+		if w := f.do("GET", tt.target, ""); w.Code != tt.code || w.Body.String() != tt.want {
+			t.Errorf("GET %s = %d %q, want %d %q", tt.target, w.Code, w.Body, tt.code, tt.want)
+		}
+	}
+	w := f.do("GET", at("read", f.dir+"/big", "&offset=0&length=90000"), "")
+	if got := strings.Count(w.Body.String(), "x"); got != 65536 {
+		t.Errorf("a read returns %d bytes, want 64 KiB", got)
+	}
+	w = f.do("GET", at("download", f.dir+"/page.html", ""), "")
+	if w.Header().Get("Content-Type") != "text/html" || w.Header().Get("Content-Disposition") != "attachment; filename=page.html" {
+		t.Errorf("download has headers %v", w.Header())
+	}
+	w = f.do("GET", at("browse", alias, ""), "")
+	if body := w.Body.String(); !strings.Contains(body, `"mode":"-rw-r--r--"`) || !strings.Contains(body, `"path":"`+alias+`/stdout","size":4`) {
+		t.Errorf("browse = %s, want stdout by the path asked for", body)
+	}
+	w = f.do("GET", "/files/debug", "")
+	if !strings.Contains(w.Body.String(), `"`+alias+`":"`+f.dir+`"`) {
+		t.Errorf("/files/debug = %s, want the alias", w.Body)
+	}
+}
+
+func TestOperatorCalls(t *testing.T) {
+	f := newFixture(t)
+	tests := []struct {
+		body string
+		code int
+		want string // part of the answer
+	}{
+		{`{"type":"GET_HEALTH"}`, 200, `{"type":"GET_HEALTH","get_health":{"healthy":true}}`},
+		{`{"type":"GET_VERSION"}`, 200, `"version":"1.11.0"`},
+		{`{"type":"GET_FLAGS"}`, 200, `"get_flags":{"flags":[{"name":"port","value":"5051"}]}`},
+		{`{"type":"GET_METRICS","get_metrics":{}}`, 200, `"get_metrics"`},
+		{`{"type":"GET_STATE"}`, 200, `"launched_tasks":[{"name":"web"`},
+		{`{"type":"GET_AGENT"}`, 200, `"agent_info":{"hostname":"agent1"`},
+		{`{"type":"GET_CONTAINERS"}`, 200, `"container_status":{"executor_pid":42`},
+		{`{"type":"GET_TASKS"}`, 200, `"pending_tasks":[]`},
+		{`{"type":"GET_EXECUTORS"}`, 200, `"executor_info":{"executor_id":{"value":"web.1"}`},
+		{`{"type":"GET_FRAMEWORKS"}`, 200, `"framework_info":{"user":"root","name":"alpha"`},
+		{`{"type":"LIST_FILES","list_files":{"path":"` + f.dir + `"}}`, 200, `"mode":33188`},
+		{`{"type":"LIST_FILES","list_files":{"path":"` + f.dir + `/zz"}}`, 404, ""},
+		{`{"type":"READ_FILE","read_file":{"path":"` + f.dir + `/stdout","offset":0,"length":20}}`, 200, `{"size":4,"data":"b3V0Cg=="}`},
+		{`{"type":"READ_FILE","read_file":{"path":"` + f.dir + `","offset":0}}`, 400, "Cannot read a directory.\n"},
+		{`{"type":"READ_FILE"}`, 400, "Failed to validate agent::Call: Expecting 'read_file' to be present"},
+		{`{"type":"NOPE"}`, 400, "Failed to validate agent::Call: Expecting 'type' to be present"},
+		{`{"type":"UNKNOWN"}`, 501, "501 Not Implemented."},
+		{`{"type":"LAUNCH_CONTAINER"}`, 501, "LAUNCH_CONTAINER"},
+		{`{"type":`, 400, "Failed to parse body into JSON"},
+	}
+	for _, tt := range tests {
+		if w := f.do("POST", "/slave(1)/api/v1", tt.body); w.Code != tt.code || !strings.Contains(w.Body.String(), tt.want) {
+			t.Errorf("%s = %d %s, want %d %s", tt.body, w.Code, w.Body, tt.code, tt.want)
+		}
+	}
+	if w := f.do("POST", "/api/v1", `{"type":"GET_HEALTH"}`, "Accept", "text/html"); w.Code != 406 {
+		t.Errorf("with an Accept nobody can satisfy: %d, want 406", w.Code)
+	}
+	if w := f.do("POST", "/api/v1/executor", `{}`); w.Code != 501 || !strings.Contains(w.Body.String(), "executor API") {
+		t.Errorf("executor API = %d %s, want 501 that names it", w.Code, w.Body)
+	}
+}
+
+func TestWhileRecovering(t *testing.T) {
+	f := newFixture(t)
+	f.agent.recovering = true
+	for target, want := range map[string]int{"/state": 503, "/containers": 503, "/health": 200, "/version": 200, "/flags": 200, "/metrics": 200} {
+		w := f.do("GET", target, "")
+		if w.Code != want || want == 503 && w.Body.String() != "Agent has not finished recovery" {
+			t.Errorf("GET %s = %d %s, want %d", target, w.Code, w.Body, want)
+		}
+	}
+	if w := f.do("POST", "/api/v1", `{"type":"GET_HEALTH"}`); w.Code != 503 {
+		t.Errorf("POST /api/v1 = %d, want 503", w.Code)
+	}
+}
