@@ -9,9 +9,9 @@ import (
 // pure lists the packages that decide and do nothing else.
 func pure() []string {
 	return []string{
-		"master/core", "master/allocator/...", "master/validation",
-		"agent/core", "agent/statusupdate",
-		"frameworks/marathon/core", "frameworks/chronos/core", "frameworks/chronos/schedule",
+		"master/core/...", "master/allocator/...", "master/validation",
+		"agent/core/...", "agent/statusupdate",
+		"frameworks/marathon/core/...", "frameworks/chronos/core/...", "frameworks/chronos/schedule",
 		"proto/mesos", "proto/mesos/resources",
 	}
 }

@@ -1,0 +1,70 @@
+// Command souk is the cluster manager: its daemons as subcommands, and a whole
+// cluster of them in one process. Each daemon is a package of its own; this one
+// chooses and starts.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/soukproject/souk/internal/daemon"
+)
+
+// version is set by the linker.
+var version = "unknown"
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, os.Args[1:], os.Stdout)
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "souk:", err)
+		os.Exit(1)
+	}
+}
+
+// A command is one subcommand. run may return daemon.ErrHelp: usage is printed then.
+type command struct {
+	name, summary string
+	usage         func() string
+	run           func(ctx context.Context, args []string) error
+}
+
+func run(ctx context.Context, args []string, out io.Writer) error {
+	if len(args) == 0 || args[0] == "help" || args[0] == "--help" || args[0] == "-h" {
+		usage(out)
+		return nil
+	}
+	if args[0] == "version" || args[0] == "--version" {
+		fmt.Fprintln(out, "souk", version)
+		return nil
+	}
+	for _, c := range commands() {
+		if c.name == args[0] {
+			return c.start(ctx, args[1:], out)
+		}
+	}
+	return fmt.Errorf("there is no command %q: see 'souk help'", args[0])
+}
+
+func (c command) start(ctx context.Context, args []string, out io.Writer) error {
+	err := c.run(ctx, args)
+	if errors.Is(err, daemon.ErrHelp) {
+		fmt.Fprint(out, c.usage())
+		return nil
+	}
+	return err
+}
+
+func usage(out io.Writer) {
+	fmt.Fprint(out, "Usage: souk COMMAND [flags]\n\n")
+	for _, c := range commands() {
+		fmt.Fprintf(out, "  %-10s %s\n", c.name, c.summary)
+	}
+	fmt.Fprint(out, "  version    print the version\n\n'souk COMMAND --help' lists the flags of one command.\n")
+}

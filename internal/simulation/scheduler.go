@@ -1,0 +1,241 @@
+package simulation
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	mastercore "github.com/soukproject/souk/master/core"
+	"github.com/soukproject/souk/proto/mesos"
+	mesospb "github.com/soukproject/souk/proto/mesos/v1"
+	schedulerpb "github.com/soukproject/souk/proto/mesos/v1/scheduler"
+)
+
+// A record is what a scheduler knows of one of its tasks.
+type record struct {
+	id       string
+	agent    *mesospb.AgentID
+	state    mesospb.TaskState
+	terminal bool // a terminal update with a uuid came, and was acknowledged
+}
+
+// lost reports whether the scheduler counts on the task no more.
+func (r *record) lost() bool {
+	return mesos.Terminal(r.state) || r.state == mesospb.TaskState_TASK_UNKNOWN
+}
+
+// A scheduler launches its tasks, each once, kills some, acknowledges, and asks
+// again and again about those it is not sure of.
+type scheduler struct {
+	c      *Cluster
+	name   string
+	aware  bool // PARTITION_AWARE
+	id     *mesospb.FrameworkID
+	stream *stream
+	tasks  []*record
+	conns  int
+}
+
+func newScheduler(c *Cluster, i int) *scheduler {
+	return &scheduler{c: c, name: fmt.Sprintf("framework%d", i), aware: i%2 == 0}
+}
+
+func (s *scheduler) info() *mesospb.FrameworkInfo {
+	info := &mesospb.FrameworkInfo{
+		User: new("nobody"), Name: &s.name, Id: s.id, Checkpoint: new(true), FailoverTimeout: new(float64(7 * 24 * 3600)),
+		Roles: []string{s.name},
+	}
+	capabilities := []mesospb.FrameworkInfo_Capability_Type{
+		mesospb.FrameworkInfo_Capability_MULTI_ROLE, mesospb.FrameworkInfo_Capability_RESERVATION_REFINEMENT,
+	}
+	if s.aware {
+		capabilities = append(capabilities, mesospb.FrameworkInfo_Capability_PARTITION_AWARE)
+	}
+	for _, t := range capabilities {
+		info.Capabilities = append(info.Capabilities, &mesospb.FrameworkInfo_Capability{Type: t.Enum()})
+	}
+	return info
+}
+
+// connect subscribes on a stream of its own.
+func (s *scheduler) connect() {
+	if s.stream != nil {
+		return
+	}
+	if !s.c.master.up {
+		s.c.after(time.Second, s.connect)
+		return
+	}
+	s.conns++
+	st := &stream{id: fmt.Sprintf("%s-%d", s.name, s.conns), of: s, masterLife: s.c.master.life}
+	s.stream = st
+	s.c.streams[st.id] = st
+	call := &schedulerpb.Call{
+		Type: schedulerpb.Call_SUBSCRIBE.Enum(), FrameworkId: s.id,
+		Subscribe: &schedulerpb.Call_Subscribe{FrameworkInfo: s.info()},
+	}
+	s.c.after(s.c.delay(), func() {
+		if !s.c.master.alive(st.masterLife) {
+			s.c.cutStream(st)
+			return
+		}
+		if !st.cut {
+			s.c.master.step(mastercore.Subscribed{Stream: mastercore.Stream(st.id), Call: call})
+		}
+	})
+}
+
+func (s *scheduler) disconnected(st *stream) {
+	if s.stream != st {
+		return
+	}
+	s.stream = nil
+	s.c.after(time.Duration(s.c.rng.IntN(3000))*time.Millisecond, s.connect)
+}
+
+func (s *scheduler) send(call *schedulerpb.Call) {
+	if s.stream == nil || s.id == nil {
+		return
+	}
+	call.FrameworkId = s.id
+	s.c.trace("%s -> %v", s.name, call.GetType())
+	s.c.call(s.stream, call)
+}
+
+func (s *scheduler) received(e *schedulerpb.Event) {
+	s.c.trace("%s <- %s", s.name, lazy{e})
+	switch e.GetType() {
+	case schedulerpb.Event_SUBSCRIBED:
+		s.subscribed(e.GetSubscribed())
+	case schedulerpb.Event_OFFERS:
+		for _, o := range e.GetOffers().GetOffers() {
+			s.offered(o)
+		}
+	case schedulerpb.Event_UPDATE:
+		s.updated(e.GetUpdate().GetStatus())
+	case schedulerpb.Event_ERROR:
+		if m := e.GetError().GetMessage(); m != "Framework failed over" {
+			s.c.violate("%s: ERROR %s", s.name, m)
+		}
+	}
+}
+
+func (s *scheduler) subscribed(e *schedulerpb.Event_Subscribed) {
+	if s.id != nil && s.id.GetValue() != e.GetFrameworkId().GetValue() {
+		s.c.violate("%s was %s and is now %s", s.name, s.id.GetValue(), e.GetFrameworkId().GetValue())
+	}
+	s.id = e.GetFrameworkId()
+	s.reconcile(s.stream)
+}
+
+// reconcile asks about every task that may still run, now and then again.
+func (s *scheduler) reconcile(st *stream) {
+	if s.stream != st || st == nil {
+		return
+	}
+	var ask []*schedulerpb.Call_Reconcile_Task
+	for _, r := range s.tasks {
+		if !mesos.Terminal(r.state) {
+			ask = append(ask, &schedulerpb.Call_Reconcile_Task{TaskId: &mesospb.TaskID{Value: &r.id}, AgentId: r.agent})
+		}
+	}
+	if len(ask) > 0 {
+		s.send(&schedulerpb.Call{Type: schedulerpb.Call_RECONCILE.Enum(), Reconcile: &schedulerpb.Call_Reconcile{Tasks: ask}})
+	}
+	s.c.after(30*time.Second, func() { s.reconcile(st) })
+}
+
+// offered launches up to three tasks, or declines.
+func (s *scheduler) offered(o *mesospb.Offer) {
+	room := 0
+	for _, r := range o.GetResources() {
+		if r.GetName() == "cpus" {
+			room = int(r.GetScalar().GetValue())
+		}
+	}
+	n := min(room, s.c.opts.Tasks-len(s.tasks), 1+s.c.rng.IntN(3))
+	if n <= 0 || s.c.rng.IntN(8) == 0 {
+		s.send(&schedulerpb.Call{
+			Type:    schedulerpb.Call_DECLINE.Enum(),
+			Decline: &schedulerpb.Call_Decline{OfferIds: []*mesospb.OfferID{o.GetId()}, Filters: &mesospb.Filters{RefuseSeconds: new(float64(s.c.rng.IntN(10)))}},
+		})
+		return
+	}
+	var tasks []*mesospb.TaskInfo
+	for range n {
+		tasks = append(tasks, s.task(o))
+	}
+	s.send(&schedulerpb.Call{
+		Type: schedulerpb.Call_ACCEPT.Enum(),
+		Accept: &schedulerpb.Call_Accept{
+			OfferIds: []*mesospb.OfferID{o.GetId()},
+			Operations: []*mesospb.Offer_Operation{{
+				Type: mesospb.Offer_Operation_LAUNCH.Enum(), Launch: &mesospb.Offer_Operation_Launch{TaskInfos: tasks},
+			}},
+		},
+	})
+}
+
+// task makes one of a CPU, and remembers it before anybody hears of it.
+func (s *scheduler) task(o *mesospb.Offer) *mesospb.TaskInfo {
+	r := &record{id: fmt.Sprintf("%s-task%d", s.name, len(s.tasks)), agent: o.GetAgentId(), state: mesospb.TaskState_TASK_STAGING}
+	s.tasks = append(s.tasks, r)
+	if s.c.rng.IntN(4) == 0 {
+		s.c.after(time.Duration(s.c.rng.IntN(180000))*time.Millisecond, func() { s.kill(r) })
+	}
+	scalar := func(name string, v float64) *mesospb.Resource {
+		return &mesospb.Resource{
+			Name: &name, Type: mesospb.Value_SCALAR.Enum(), Scalar: &mesospb.Value_Scalar{Value: &v},
+			AllocationInfo: o.GetAllocationInfo(),
+		}
+	}
+	return &mesospb.TaskInfo{
+		Name: &r.id, TaskId: &mesospb.TaskID{Value: &r.id}, AgentId: o.GetAgentId(),
+		Resources: []*mesospb.Resource{scalar("cpus", 1), scalar("mem", 128)},
+		Command:   &mesospb.CommandInfo{Value: new("work")},
+	}
+}
+
+// kill asks until the task has ended: a call may be lost.
+func (s *scheduler) kill(r *record) {
+	if r.lost() {
+		return
+	}
+	s.send(&schedulerpb.Call{
+		Type: schedulerpb.Call_KILL.Enum(),
+		Kill: &schedulerpb.Call_Kill{TaskId: &mesospb.TaskID{Value: &r.id}, AgentId: r.agent},
+	})
+	s.c.after(20*time.Second, func() { s.kill(r) })
+}
+
+func (s *scheduler) updated(status *mesospb.TaskStatus) {
+	s.c.result.Updates++
+	i := slices.IndexFunc(s.tasks, func(r *record) bool { return r.id == status.GetTaskId().GetValue() })
+	if i < 0 {
+		s.c.violate("%s: update of a task it never launched: %s", s.name, status.GetTaskId().GetValue())
+		return
+	}
+	r := s.tasks[i]
+	if len(status.GetUuid()) > 0 {
+		if r.terminal && !mesos.Terminal(status.GetState()) {
+			s.c.violate("%s: task %s is %v after a terminal update that was acknowledged", s.name, r.id, status.GetState())
+		}
+		r.terminal = r.terminal || mesos.Terminal(status.GetState())
+	}
+	if !r.terminal || mesos.Terminal(status.GetState()) {
+		r.state = status.GetState()
+	}
+	s.acknowledge(status)
+}
+
+func (s *scheduler) acknowledge(status *mesospb.TaskStatus) {
+	if len(status.GetUuid()) == 0 {
+		return
+	}
+	s.send(&schedulerpb.Call{
+		Type: schedulerpb.Call_ACKNOWLEDGE.Enum(),
+		Acknowledge: &schedulerpb.Call_Acknowledge{
+			AgentId: status.GetAgentId(), TaskId: status.GetTaskId(), Uuid: status.GetUuid(),
+		},
+	})
+}
