@@ -114,7 +114,8 @@ func (h *Allocator) setTotal(a int32, total resources.Resources) {
 	h.reserve(total)
 	h.unreserve(x.spec.Total)
 	x.spec.Total = total
-	x.shared, x.whole = total.Shared(), total.NonShared()
+	h.shapes.leave(x.whole)
+	x.shared, x.whole = total.Shared(), h.shapes.join(total.NonShared())
 	x.gpus = total.Scalar("gpus") > 0
 	x.excess = nil
 	free := x.whole
@@ -134,6 +135,9 @@ func (a *agent) take(free, r resources.Resources) resources.Resources {
 
 // setFree says what is free of an agent.
 func (h *Allocator) setFree(a int32, free resources.Resources) {
+	if x := h.agents.at(a); free.Equal(x.whole) {
+		free = x.whole // the copy that agents have in common
+	}
 	h.agents.at(a).free = free
 	h.countSpare(a, quantities(free, countsForQuota))
 }

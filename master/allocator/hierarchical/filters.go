@@ -16,8 +16,12 @@ type filter struct {
 	refused resources.Resources
 }
 
-// refuse adds a filter to an agent. Of filters that say the same the one that says more stays.
+// refuse adds a filter to an agent. Of filters that say the same the one that says more stays. A client that is not
+// subscribed is offered nothing and has nothing to refuse.
 func (h *Allocator) refuse(now time.Time, a, c int32, refused resources.Resources, until time.Time) {
+	if !h.clients.at(c).subscribed {
+		return
+	}
 	x := h.agents.at(a)
 	f := filter{client: c, epoch: h.clients.at(c).epoch, until: until, refused: refused}
 	from, to := x.filtersOf(c)

@@ -32,6 +32,7 @@ type Allocator struct {
 	totals *sorter.Totals
 	order  *sorter.Sorter // of roles
 
+	shapes     shapes // of agents
 	agents     table[agent]
 	agentIDs   map[mesos.AgentID]int32
 	frameworks table[framework]
@@ -64,6 +65,7 @@ func New(cfg allocator.Config) allocator.Allocator {
 		cfg:       cfg,
 		totals:    totals,
 		order:     sorter.New(totals),
+		shapes:    shapes{},
 		agentIDs:  map[mesos.AgentID]int32{},
 		names:     map[mesos.FrameworkID]int32{},
 		roleNames: map[string]int32{},

@@ -151,6 +151,9 @@ func (h *Allocator) giveBack(now time.Time, id mesos.FrameworkID, agent mesos.Ag
 			panic(fmt.Sprintf("allocator: framework %s gives back %s in role %s, where it holds nothing", id, part, role))
 		}
 		c := h.frameworks.at(f).clients[at]
+		if held := h.agents.at(a).heldBy(c); held.Equal(part) {
+			part = held // so that filters share the memory of agents
+		}
 		if refuse != nil {
 			refuse(a, c, part)
 		}

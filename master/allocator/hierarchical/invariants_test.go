@@ -77,7 +77,7 @@ func newCluster(seed uint64) *cluster {
 }
 
 var (
-	shapes = []string{
+	totals = []string{
 		"cpus:4;mem:4096;ports:[1-10]", "cpus:2;mem:8192", "cpus:4;mem:4096;gpus:2", "cpus:1;mem:64;fpgas:2",
 		"cpus:2;mem:2048;cpus(a):2;mem(a):2048;ports(a):[1-5]", "cpus(a/b):2;mem(a/b):2048;cpus:1",
 		`[{"name":"cpus","type":"SCALAR","scalar":{"value":3}},{"name":"mem","type":"SCALAR","scalar":{"value":512},"revocable":{}},
@@ -99,7 +99,7 @@ var (
 func (c *cluster) addAgent(t *rapid.T) {
 	id := mesos.AgentID(rapid.SampledFrom([]string{"a1", "a2", "a3", "a4"}).Draw(t, "agent"))
 	a := allocator.Agent{
-		ID: id, Total: mustParse(rapid.SampledFrom(shapes).Draw(t, "total")),
+		ID: id, Total: mustParse(rapid.SampledFrom(totals).Draw(t, "total")),
 		Capabilities: allocator.AgentCapabilities{MultiRole: true, HierarchicalRole: true, ReservationRefinement: true},
 		Attributes:   []allocator.Attribute{{Name: "rack", Text: rapid.SampledFrom([]string{"r1", "r2"}).Draw(t, "rack")}},
 	}

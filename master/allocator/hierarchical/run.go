@@ -12,6 +12,7 @@ type run struct {
 	*Allocator
 	now   time.Time
 	out   []allocator.Allocation
+	marks marks
 	given map[grant]int // places in out; only of runs with a pass for guarantees
 }
 
@@ -24,7 +25,7 @@ func (h *Allocator) Allocate(now time.Time) []allocator.Allocation {
 	if len(look) == 0 {
 		return nil
 	}
-	r := &run{Allocator: h, now: now}
+	r := &run{Allocator: h, now: now, marks: marks{}}
 	if h.owing() {
 		r.given = map[grant]int{}
 		r.pass(look, true)
@@ -149,7 +150,7 @@ func (h *Allocator) withhold(a int32) {
 // note writes an allocation down, together with what the client got of the agent in the first pass.
 func (r *run) note(a, c int32, part resources.Resources) {
 	x := r.clients.at(c)
-	part = part.Allocate(x.name)
+	part = r.marks.allocate(part, x.role, x.name)
 	at, again := r.given[grant{a, c}]
 	if again {
 		r.out[at].Resources = r.out[at].Resources.Add(part)

@@ -99,8 +99,11 @@ func (r Resources) Sub(o Resources) (Resources, bool) {
 
 // Minus is r without whatever of o is in it.
 func (r Resources) Minus(o Resources) Resources {
-	if len(r) == 0 || len(o) == 0 {
+	switch {
+	case len(r) == 0 || len(o) == 0:
 		return r
+	case r.Same(o):
+		return nil
 	}
 	out := make(Resources, 0, len(r))
 	j := 0
@@ -141,6 +144,9 @@ func difference(a, b *Resource) Resource {
 
 // Contains reports whether all of o can be taken from r.
 func (r Resources) Contains(o Resources) bool {
+	if r.Same(o) {
+		return true
+	}
 	i := 0
 	for j := range o {
 		for i < len(r) && compare(&r[i], &o[j]) < 0 {
@@ -169,8 +175,11 @@ func covers(a, b *Resource) bool {
 
 // Equal reports whether both are the same amounts of the same resources.
 func (r Resources) Equal(o Resources) bool {
-	if len(r) != len(o) {
+	switch {
+	case len(r) != len(o):
 		return false
+	case r.Same(o):
+		return true
 	}
 	for i := range r {
 		if !r[i].Equal(&o[i]) {
@@ -178,6 +187,11 @@ func (r Resources) Equal(o Resources) bool {
 		}
 	}
 	return true
+}
+
+// Same reports whether r and o are one list in memory. Those are equal; equal ones need not be the same.
+func (r Resources) Same(o Resources) bool {
+	return len(r) == len(o) && (len(r) == 0 || &r[0] == &o[0])
 }
 
 // IsEmpty reports whether there is nothing in r.
