@@ -181,6 +181,7 @@ func (r *runner) attend(ctx context.Context, master string) (subscribed bool, er
 	var workers sync.WaitGroup
 	defer workers.Wait()
 	defer cancel(nil)
+	defer r.session.tornDown() // or a Teardown under way would end with ctx, unanswered
 	workers.Go(func() {
 		if r.masters.changed(ctx, master) {
 			cancel(errNewLeader)

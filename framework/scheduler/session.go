@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"go.uber.org/zap"
 	"google.golang.org/protobuf/proto"
@@ -28,8 +29,9 @@ type Session struct {
 	id      string
 	master  *mesospb.MasterInfo
 	update  *schedulerpb.Call_UpdateFramework // the latest that the master took
-	tearing chan struct{}                     // closed when the latest Teardown has its answer; nil before the first
-	torn    bool                              // the master took it
+	tearing chan struct{}                     // closed when the latest Teardown is over; nil before the first
+
+	torn atomic.Bool // the master took a Teardown
 }
 
 // FrameworkID is the id that the master gave the framework, "" before the first subscription.
@@ -167,17 +169,24 @@ func (s *Session) UpdateFramework(ctx context.Context, u *schedulerpb.Call_Updat
 }
 
 // Teardown ends the framework: the master kills its tasks and forgets it. Run
-// then returns nil.
+// then returns nil. Doing it again does nothing.
 func (s *Session) Teardown(ctx context.Context) error {
 	answered := make(chan struct{})
+	defer close(answered)
 	s.mu.Lock()
+	earlier := s.tearing
 	s.tearing = answered
 	s.mu.Unlock()
+	if earlier != nil {
+		<-earlier
+	}
+	if s.torn.Load() {
+		return nil
+	}
 	err := s.Call(ctx, &schedulerpb.Call{Type: schedulerpb.Call_TEARDOWN.Enum()})
-	s.mu.Lock()
-	s.torn = s.torn || err == nil
-	s.mu.Unlock()
-	close(answered)
+	if err == nil {
+		s.torn.Store(true)
+	}
 	return err
 }
 
@@ -259,9 +268,7 @@ func (s *Session) tornDown() bool {
 	if answered != nil {
 		<-answered
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.torn
+	return s.torn.Load()
 }
 
 // updated is a subscription with what UpdateFramework set last; nil if nothing.
