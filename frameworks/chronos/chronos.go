@@ -72,7 +72,7 @@ func run(ctx context.Context, cfg Config, log *zap.Logger, store state.Store, ln
 	if err != nil {
 		return err
 	}
-	l := newLoop(machine, log)
+	l := newLoop(machine, cfg.ClusterName, log)
 	f := &framework{cfg: cfg, loop: l, address: address, log: log, id: string(machine.Framework())}
 	log.Info("chronos started", zap.String("address", address), zap.Int("jobs", len(machine.Jobs())), zap.String("framework_id", f.id))
 

@@ -11,14 +11,17 @@ import (
 	"github.com/soukproject/souk/internal/metrics"
 )
 
-// maxUnsaid bounds the calls that wait for the master to take them.
-const maxUnsaid = 1 << 17
+const (
+	maxUnsaid  = 1 << 17          // calls that wait for the master to take them
+	clockCheck = 15 * time.Second // between two looks at the clock
+)
 
 // A loop owns the core: its goroutine alone steps it, one event at a time, and
 // hands effects on without ever waiting for them.
 type loop struct {
-	core *core.Chronos
-	log  *zap.Logger
+	core    *core.Chronos
+	log     *zap.Logger
+	subject string // of notices, in front
 
 	asks   chan ask
 	views  chan view
@@ -46,9 +49,13 @@ type view struct {
 	done chan<- struct{}
 }
 
-func newLoop(machine *core.Chronos, log *zap.Logger) *loop {
+func newLoop(machine *core.Chronos, cluster string, log *zap.Logger) *loop {
+	subject := "[Chronos] "
+	if cluster != "" {
+		subject = "[" + cluster + "] " + subject
+	}
 	return &loop{
-		core: machine, log: log,
+		core: machine, log: log, subject: subject,
 		asks: make(chan ask), views: make(chan view), events: make(chan core.Event, 256),
 		unsaved: make(chan []core.Persist), saved: make(chan uint64), unsaid: make(chan []core.Effect),
 		waiting: make(map[core.Request]chan<- error),
@@ -69,7 +76,7 @@ func (l *loop) run(ctx context.Context) error {
 		case len(l.toSay) > maxUnsaid:
 			return errors.New("the master takes no calls: too many wait")
 		}
-		l.perform(l.core.Step(time.Now(), ev))
+		l.perform(l.core.Step(wallClock(), ev))
 		l.arm(timer)
 	}
 }
@@ -107,13 +114,19 @@ func (l *loop) next(ctx context.Context, timer *time.Timer) (core.Event, bool) {
 	return nil, false
 }
 
+// wallClock is now without its monotonic reading: schedules follow the clock on
+// the wall, also when it is set.
+func wallClock() time.Time { return time.Now().Round(0) }
+
+// arm sets the timer for the core's deadline, or for a look at the clock when
+// that is far away: timers do not notice that the clock was set.
 func (l *loop) arm(timer *time.Timer) {
 	at, ok := l.core.Deadline()
 	if !ok {
 		timer.Stop()
 		return
 	}
-	timer.Reset(time.Until(at))
+	timer.Reset(min(at.Sub(wallClock()), clockCheck))
 }
 
 // perform hands effects to who carries them out.
@@ -126,7 +139,7 @@ func (l *loop) perform(effects []core.Effect) {
 			l.waiting[e.Request] <- e.Err
 			delete(l.waiting, e.Request)
 		case core.Notice:
-			l.log.Info("notice", zap.String("job", e.Job), zap.String("owner", e.Owner), zap.String("subject", e.Subject), zap.String("message", e.Message))
+			l.log.Info("notice", zap.String("job", e.Job), zap.String("owner", e.Owner), zap.String("subject", l.subject+e.Subject), zap.String("message", e.Message))
 		default:
 			l.toSay = append(l.toSay, e)
 		}

@@ -8,7 +8,6 @@ package core
 
 import (
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/soukproject/souk/frameworks/chronos/schedule"
@@ -16,14 +15,15 @@ import (
 )
 
 // Limits that keep one record within what a store takes, and one cluster within
-// what one scheduler carries.
+// what one scheduler carries. A longer command does not fit into a process.
 const (
 	MaxJobs        = 100_000
-	MaxJobBytes    = 256 << 10 // of one job as JSON
+	MaxJobBytes    = 128 << 10 // of one job as JSON
 	MaxParents     = 1000
-	MaxArguments   = 1 << 10 // bytes of the arguments of a manual run
-	maxActive      = 100     // runs at once of one concurrent job
-	maxMessage     = 256     // bytes kept of a status message
+	MaxArguments   = 1 << 10   // bytes of the arguments of a manual run
+	MaxRecordBytes = 704 << 10 // of a job with all its runs; history gives way
+	maxActive      = 50        // runs at once, and retries waiting, of one job
+	maxMessage     = 256       // bytes kept of a status message
 	minRepeatDelay = time.Second
 	maxDropDelay   = time.Minute // before a run is launched again that keeps being dropped
 )
@@ -59,9 +59,10 @@ type Chronos struct {
 	master    link
 	counts    Counters
 
-	released []Effect // by a write that became durable in the step under way
-	out      []Effect // of the step under way
-	dirty    []string // jobs to write at its end
+	released []Effect        // by a write that became durable in the step under way
+	out      []Effect        // of the step under way
+	dirty    []string        // jobs to write at its end, each once
+	isDirty  map[string]bool // the same as a set
 	seq      uint64
 	unspoken []batch
 }
@@ -81,6 +82,7 @@ func New(cfg Config, records []Write) (*Chronos, error) {
 		jobs:     make(map[string]*record),
 		children: make(map[string][]string),
 		tasks:    make(map[mesos.TaskID]string),
+		isDirty:  make(map[string]bool),
 		agenda:   newAgenda(),
 	}
 	for _, w := range records {
@@ -175,7 +177,8 @@ func (c *Chronos) notice(r *record, subject, message string) {
 // touch notes that a job changed: it is written at the end of the step, and its
 // next deadline is found anew.
 func (c *Chronos) touch(name string) {
-	if !slices.Contains(c.dirty, name) {
+	if !c.isDirty[name] {
+		c.isDirty[name] = true
 		c.dirty = append(c.dirty, name)
 	}
 	c.rearm(name)

@@ -41,7 +41,7 @@ func (c *Chronos) nextWake(r *record) time.Time {
 // free reports whether the schedule may queue a run: nothing is queued, and
 // nothing runs unless runs may overlap.
 func (r *record) free() bool {
-	return r.queued == nil && !r.blocked()
+	return r.queued == nil && !r.blocked() && len(r.retries) < maxActive
 }
 
 // blocked reports whether a queued run must wait for one under way.

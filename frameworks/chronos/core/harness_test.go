@@ -107,6 +107,9 @@ func (w *world) write(p Persist) {
 			delete(w.disk, write.Key)
 			continue
 		}
+		if len(write.Value) > MaxRecordBytes {
+			w.t.Fatalf("record %s has %d bytes, want at most %d", write.Key, len(write.Value), MaxRecordBytes)
+		}
 		w.disk[write.Key] = bytes.Clone(write.Value)
 	}
 	w.step(Persisted{Seq: p.Seq})

@@ -128,8 +128,8 @@ func (c *Chronos) interest(now time.Time) {
 
 // wanted reports whether some queued run could start if it were offered enough.
 func (c *Chronos) wanted() bool {
-	for _, line := range [][]string{c.queue.high, c.queue.normal} {
-		for _, name := range line {
+	for _, line := range []*line{&c.queue.high, &c.queue.normal} {
+		for name := range line.all {
 			if !c.jobs[name].blocked() {
 				return true
 			}

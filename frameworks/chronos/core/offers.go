@@ -144,7 +144,7 @@ func (c *Chronos) launch(now time.Time, r *record, o *offer, taken resources.Res
 		Request: req,
 		RunRecord: RunRecord{
 			TaskID: r.taskID(&req), State: mesospb.TaskState_TASK_STAGING.String(), Attempt: req.Attempt, Trigger: req.Trigger,
-			Arguments: r.job.arguments(&req), Due: req.Due, Queued: req.Queued, Launched: now,
+			Arguments: clip(r.job.arguments(&req), MaxArguments), Due: req.Due, Queued: req.Queued, Launched: now,
 			AgentID: mesos.AgentID(o.GetAgentId().GetValue()), Host: o.GetHostname(),
 		},
 	}
@@ -179,7 +179,7 @@ func (c *Chronos) begin(now time.Time, r *record, req *request) {
 // forget takes a parent's earlier success back from a child that still waits
 // for others: all parents must have succeeded in their latest run (chronos #543).
 func (c *Chronos) forget(child *record, parent string) {
-	if _, met := child.met[parent]; met && child.queued == nil {
+	if child.met[parent] && child.queued == nil {
 		delete(child.met, parent)
 		c.touch(child.job.Name)
 	}

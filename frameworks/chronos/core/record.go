@@ -3,6 +3,7 @@ package core
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -21,11 +22,11 @@ const (
 // are never changed in place; views hand them out.
 type record struct {
 	job     *Job
-	active  []*attempt        // launched and not ended, oldest first
-	queued  *request          // at most one, as in Chronos
-	retries []request         // waiting for their time
-	met     map[string]string // parents that succeeded since this job last started, by task id
-	history []*RunRecord      // ended runs, newest first
+	active  []*attempt      // launched and not ended, oldest first
+	queued  *request        // at most one, as in Chronos
+	retries []request       // waiting for their time
+	met     map[string]bool // parents that succeeded since this job last started
+	history []*RunRecord    // ended runs, newest first
 	times   samples
 }
 
@@ -57,7 +58,7 @@ type RunRecord struct {
 	State      string        `json:"state"` // a Mesos task state
 	Attempt    int64         `json:"attempt"`
 	Trigger    Trigger       `json:"trigger"`
-	Arguments  string        `json:"arguments,omitempty"`
+	Arguments  string        `json:"arguments,omitempty"` // no more than MaxArguments of them
 	Due        time.Time     `json:"due"`
 	Queued     time.Time     `json:"queued"`
 	Launched   time.Time     `json:"launched"`
@@ -92,12 +93,12 @@ func (a *attempt) ref() TaskRef {
 
 // stored is the form of a record on disk.
 type stored struct {
-	Job     json.RawMessage   `json:"job"`
-	Active  []*attempt        `json:"active,omitempty"`
-	Queued  *request          `json:"queued,omitempty"`
-	Retries []request         `json:"retries,omitempty"`
-	Met     map[string]string `json:"met,omitempty"`
-	History []*RunRecord      `json:"history,omitempty"`
+	Job     json.RawMessage `json:"job"`
+	Active  []*attempt      `json:"active,omitempty"`
+	Queued  *request        `json:"queued,omitempty"`
+	Retries []request       `json:"retries,omitempty"`
+	Met     []string        `json:"met,omitempty"`
+	History []*RunRecord    `json:"history,omitempty"`
 }
 
 // identity is the form of the framework's record on disk.
@@ -112,6 +113,7 @@ func (c *Chronos) writes() []Write {
 		list = append(list, c.write(name))
 	}
 	c.dirty = nil
+	clear(c.isDirty)
 	if c.master.newIdentity {
 		c.master.newIdentity = false
 		list = append(list, Write{Key: frameworkKey, Value: mustEncode(identity{FrameworkID: c.framework})})
@@ -122,11 +124,24 @@ func (c *Chronos) writes() []Write {
 func (c *Chronos) write(name string) Write {
 	w := Write{Key: jobPrefix + name}
 	if r, ok := c.jobs[name]; ok {
-		w.Value = mustEncode(stored{
-			Job: mustEncode(r.job), Active: r.active, Queued: r.queued, Retries: r.retries, Met: r.met, History: r.history,
-		})
+		w.Value = r.encode()
 	}
 	return w
+}
+
+// encode writes a record. One that is too large for a store loses the older
+// half of its history until it is not.
+func (r *record) encode() []byte {
+	s := stored{Job: mustEncode(r.job), Active: r.active, Queued: r.queued, Retries: r.retries, History: r.history}
+	s.Met = slices.Sorted(maps.Keys(r.met))
+	for {
+		value := mustEncode(s)
+		if len(value) <= MaxRecordBytes || len(r.history) == 0 {
+			return value
+		}
+		r.history = r.history[:len(r.history)/2]
+		s.History = r.history
+	}
 }
 
 // mustEncode writes values that always have a JSON form.
@@ -161,7 +176,10 @@ func (c *Chronos) restore(w Write) error {
 	if job.Name != name {
 		return fmt.Errorf("holds job %q", job.Name)
 	}
-	r := &record{job: job, active: s.Active, queued: s.Queued, retries: s.Retries, met: s.Met, history: s.History}
+	r := &record{job: job, active: s.Active, queued: s.Queued, retries: s.Retries, met: make(map[string]bool), history: s.History}
+	for _, parent := range s.Met {
+		r.met[parent] = true
+	}
 	for _, a := range r.active {
 		c.tasks[a.TaskID] = name
 	}

@@ -275,3 +275,34 @@ func TestQuantiles(t *testing.T) {
 		t.Errorf("Mean = %v, want 25", got)
 	}
 }
+
+// TestTheLargestRecordFitsIntoAStore fills every part of a record.
+func TestTheLargestRecordFitsIntoAStore(t *testing.T) {
+	w := newWorld(t, "2026-03-04T05:00:00Z")
+	w.cfg.HistoryLimit = 200
+	w.restart()
+	w.connect()
+	name := strings.Repeat("n", 150)
+	fill := func(n int) string { return strings.Repeat(`"`, n) }
+	body := fmt.Sprintf(`{"name":%q,"command":%q,"concurrent":true,"cpus":0.001,"mem":1,"disk":1,"retries":1000,"schedule":"R/2026-03-04T05:00:00Z/PT1S"}`, name, fill(MaxJobBytes/2-1000))
+	if err := w.call(Put{Job: w.read(body)}); err != nil {
+		t.Fatal(err)
+	}
+	message := new(strings.Repeat("\x01\"", 5000))
+	for i := range 400 {
+		if err := w.call(Run{Job: name, Arguments: fill(MaxArguments), Given: true}); err != nil {
+			t.Fatal(err)
+		}
+		w.offer()
+		w.pass(time.Second)
+		if runs := w.c.jobs[name].active; len(runs) > 0 && i%3 == 0 {
+			s := status(runs[0].TaskID, failed)
+			s.Message = message
+			w.step(Update{Status: s})
+		}
+	}
+	if got := len(w.c.jobs[name].active); got < maxActive-1 {
+		t.Errorf("%d runs are under way, want about %d", got, maxActive)
+	}
+	w.restart()
+}

@@ -68,6 +68,10 @@ func (c *Chronos) relaunch(now time.Time, r *record, a *attempt) {
 		c.conclude(now, r, a, mesospb.TaskState_TASK_KILLED, "", "killed before it began")
 		return
 	}
+	if len(r.retries) >= maxActive {
+		c.conclude(now, r, a, mesospb.TaskState_TASK_LOST, "", "too many launches of the job were dropped")
+		return
+	}
 	c.remove(r, a)
 	req := a.Request
 	req.At = now
@@ -87,7 +91,7 @@ func (c *Chronos) underWay(now time.Time, r *record, a *attempt, status *mesospb
 	}
 	a.Known = true
 	a.State = state.String()
-	a.Reason, a.Message = reasonText(status), clip(status.GetMessage())
+	a.Reason, a.Message = reasonText(status), clip(status.GetMessage(), maxMessage)
 	if state == mesospb.TaskState_TASK_RUNNING && a.Started.IsZero() {
 		a.Started = now
 	}
@@ -121,12 +125,12 @@ func (c *Chronos) end(now time.Time, r *record, a *attempt, status *mesospb.Task
 func (c *Chronos) conclude(now time.Time, r *record, a *attempt, state mesospb.TaskState, reason, message string) {
 	c.remove(r, a)
 	ended := a.RunRecord
-	ended.State, ended.Finished, ended.Reason, ended.Message = state.String(), now, reason, clip(message)
+	ended.State, ended.Finished, ended.Reason, ended.Message = state.String(), now, reason, clip(message, maxMessage)
 	ended.Successful = state == mesospb.TaskState_TASK_FINISHED
 	c.record(r, &ended)
 	switch {
 	case ended.Successful:
-		c.succeed(now, r, string(ended.TaskID))
+		c.succeed(now, r)
 	case state == mesospb.TaskState_TASK_KILLED, a.Killing:
 		// Neither success nor failure: the schedule goes on.
 	default:
@@ -150,22 +154,22 @@ func (c *Chronos) record(r *record, ended *RunRecord) {
 }
 
 // succeed counts a success and fires the children.
-func (c *Chronos) succeed(now time.Time, r *record, run string) {
+func (c *Chronos) succeed(now time.Time, r *record) {
 	r.job = r.job.succeeded(now)
 	c.counts.Succeeded++
 	c.exhaust(r)
-	c.fire(now, r.job.Name, run)
+	c.fire(now, r.job.Name)
 }
 
 // fire tells the children of a job that it succeeded, and queues those whose
 // parents now all have since the child last started.
-func (c *Chronos) fire(now time.Time, name, run string) {
+func (c *Chronos) fire(now time.Time, name string) {
 	for _, child := range c.children[name] {
 		r := c.jobs[child]
 		if r.met == nil {
-			r.met = make(map[string]string)
+			r.met = make(map[string]bool)
 		}
-		r.met[name] = run
+		r.met[name] = true
 		if len(r.met) == len(r.job.Parents) && !r.job.Disabled {
 			c.enqueue(r, request{Due: now, Queued: now, Trigger: ByParents})
 		}
@@ -187,7 +191,7 @@ func (c *Chronos) fail(now time.Time, r *record, a *attempt, ended *RunRecord) {
 		stamp(now), a.Attempt, ended.TaskID, ended.Message))
 	c.disableFailing(r)
 	if r.job.SoftError {
-		c.fire(now, r.job.Name, string(ended.TaskID))
+		c.fire(now, r.job.Name)
 	}
 }
 
@@ -215,7 +219,7 @@ func (c *Chronos) markSuccess(now time.Time, name string) error {
 		return ErrUnknownJob
 	}
 	r.met = nil
-	c.succeed(now, r, "marked:"+stamp(now))
+	c.succeed(now, r)
 	c.touch(name)
 	return nil
 }
@@ -274,10 +278,15 @@ func reasonText(status *mesospb.TaskStatus) string {
 	return status.GetReason().String()
 }
 
-// clip bounds what is kept of a message.
-func clip(message string) string {
-	if len(message) > maxMessage {
-		message = message[:maxMessage]
+// clip bounds what is kept of a text from outside.
+func clip(text string, most int) string {
+	if len(text) > most {
+		text = text[:most]
 	}
-	return strings.ToValidUTF8(message, "")
+	return strings.Map(func(r rune) rune {
+		if control(r) {
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(text, ""))
 }

@@ -87,10 +87,10 @@ func buildTask(job *Job, a *attempt, o *mesospb.Offer, taken resources.Resources
 // Chronos' manual says; a program gets them as its own, behind its name.
 func setCommand(command *mesospb.CommandInfo, job *Job, a *attempt) {
 	command.Shell = new(job.Shell)
-	value := job.Command
+	value, arguments := job.Command, job.arguments(&a.Request)
 	switch {
-	case job.Shell && a.Arguments != "":
-		value += " " + a.Arguments
+	case job.Shell && arguments != "":
+		value += " " + arguments
 	case !job.Shell:
 		command.Arguments = append([]string{value}, argv(job, a)...)
 	}
@@ -99,7 +99,7 @@ func setCommand(command *mesospb.CommandInfo, job *Job, a *attempt) {
 
 func argv(job *Job, a *attempt) []string {
 	if a.Request.Given {
-		return strings.Fields(a.Arguments)
+		return strings.Fields(a.Request.Arguments)
 	}
 	return job.Arguments
 }

@@ -86,7 +86,7 @@ func (c *Chronos) Times(name string) Times {
 
 // Queued is how many jobs wait in each line.
 func (c *Chronos) Queued() (high, normal int) {
-	return len(c.queue.high), len(c.queue.normal)
+	return len(c.queue.high.place), len(c.queue.normal.place)
 }
 
 // Counters is what happened since the process started.
