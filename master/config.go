@@ -79,11 +79,12 @@ type Config struct {
 	RegistryMaxAgentAge   time.Duration
 	RegistryMaxAgentCount int
 
-	Build   api.Build
-	Flags   []daemon.Flag // as /flags shows them
-	Logging daemon.Logging
-	Log     *zap.Logger     // nil: silent
-	Level   zap.AtomicLevel // of Log, for changes at run time
+	Build    api.Build
+	Flags    []daemon.Flag // as /flags shows them
+	Warnings []string      // about flags, logged at the start
+	Logging  daemon.Logging
+	Log      *zap.Logger     // nil: silent
+	Level    zap.AtomicLevel // of Log, for changes at run time
 }
 
 // DefaultConfig is a master as it runs without flags, but for the work

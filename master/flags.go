@@ -25,7 +25,7 @@ func ParseFlags(args, environ []string) (Config, error) {
 	if err := f.Parse(args, environ); err != nil {
 		return c, err
 	}
-	c.Flags = f.Flags()
+	c.Flags, c.Warnings = f.Flags(), f.Warnings()
 	return c, c.check()
 }
 

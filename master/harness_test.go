@@ -127,6 +127,7 @@ type scheduler struct {
 	client *callevent.Client[*schedulerpb.Call, *schedulerpb.Event]
 	events chan *schedulerpb.Event
 	id     *mesospb.FrameworkID
+	stream string
 	close  func()
 }
 
@@ -144,7 +145,7 @@ func subscribe(t *testing.T, address string, info *mesospb.FrameworkInfo) *sched
 	if err != nil {
 		t.Fatalf("subscribe: %v", err)
 	}
-	s.close = stream.Close
+	s.close, s.stream = stream.Close, stream.ID()
 	t.Cleanup(stream.Close)
 	go func() {
 		defer close(s.events)

@@ -157,6 +157,9 @@ func (m *master) run(ctx context.Context, ln net.Listener) error {
 		contender, detector = lead, lead
 	}
 	m.cfg.Log.Info("master started", zap.String("master_id", m.id), zap.String("address", me.Address), zap.String("version", m.cfg.Build.Version))
+	for _, w := range m.cfg.Warnings {
+		m.cfg.Log.Warn(w)
+	}
 	g := daemon.NewGroup(ctx)
 	g.Go("serve", func(ctx context.Context) error {
 		return daemon.Server{Handler: m.handler(), Log: m.cfg.Log}.Serve(ctx, ln)

@@ -1,6 +1,7 @@
 package daemon_test
 
 import (
+	"math"
 	"testing"
 	"time"
 
@@ -64,5 +65,20 @@ func TestParseBytes(t *testing.T) {
 		if got := daemon.FormatBytes(n); got != want {
 			t.Errorf("FormatBytes(%d) = %q, want %q", n, got, want)
 		}
+	}
+}
+
+func TestAppendDouble(t *testing.T) {
+	for v, want := range map[float64]string{
+		0: "0.0", 1: "1.0", 0.1: "0.1", -2.5: "-2.5", 1795210331.5446668: "1795210331.5446668", 25276502016: "25276502016.0",
+		1e15: "1000000000000000.0", 1e21: "1e21", 1.5e300: "1.5e300", 0.00001: "0.00001", 1e-7: "1e-7", 1.5e-10: "1.5e-10", 5e-324: "5e-324",
+		math.Inf(1): `"Infinity"`, math.Inf(-1): `"-Infinity"`,
+	} {
+		if got := string(daemon.AppendDouble(nil, v)); got != want {
+			t.Errorf("AppendDouble(%g) = %s, want %s", v, got, want)
+		}
+	}
+	if got := string(daemon.AppendDouble(nil, math.NaN())); got != "0.0" {
+		t.Errorf("AppendDouble(NaN) = %s, want 0.0", got)
 	}
 }

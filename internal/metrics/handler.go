@@ -43,17 +43,9 @@ func encode(values []Value) []byte {
 		}
 		b = strconv.AppendQuote(b, v.Name)
 		b = append(b, ':')
-		b = append(b, number(v.Value)...)
+		b = daemon.AppendDouble(b, v.Value)
 	}
 	return append(b, '}')
-}
-
-func number(v float64) string {
-	text := strconv.FormatFloat(v, 'g', -1, 64)
-	if strings.ContainsAny(text, ".eIN") {
-		return text
-	}
-	return text + ".0"
 }
 
 // PrometheusHandler answers /metrics in Prometheus' text exposition format. Of

@@ -1,13 +1,13 @@
 package api
 
 import (
-	"math"
 	"strconv"
 	"unicode/utf8"
 
 	"google.golang.org/protobuf/proto"
 
 	"github.com/soukproject/souk/internal/callevent"
+	"github.com/soukproject/souk/internal/daemon"
 )
 
 // A doc is a JSON text being written, in the order that its parts come: the
@@ -56,7 +56,7 @@ func (d *doc) text(s string) {
 // double writes a number with a decimal point or an exponent, as Mesos does.
 func (d *doc) double(v float64) {
 	d.separate()
-	d.b = appendDouble(d.b, v)
+	d.b = daemon.AppendDouble(d.b, v)
 }
 
 func (d *doc) integer(v int) {
@@ -136,17 +136,4 @@ func appendASCII(b []byte, c byte) []byte {
 		return append(b, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
 	}
 	return append(b, c)
-}
-
-// appendDouble prints a finite number; the two infinities are texts (mesos-api 1.8).
-func appendDouble(b []byte, v float64) []byte {
-	switch {
-	case math.IsInf(v, 1):
-		return append(b, `"Infinity"`...)
-	case math.IsInf(v, -1):
-		return append(b, `"-Infinity"`...)
-	case v == math.Trunc(v) && math.Abs(v) < 1e15:
-		return strconv.AppendFloat(b, v, 'f', 1, 64)
-	}
-	return strconv.AppendFloat(b, v, 'g', -1, 64)
 }

@@ -27,6 +27,9 @@ func (a *api) operate(w http.ResponseWriter, r *http.Request) error {
 	if err := callevent.ReadCall(w, r, call, callevent.ReadOptions{MaxBytes: maxCall}); err != nil {
 		return err
 	}
+	if _, known := masterpb.Call_Type_name[int32(call.GetType())]; !known {
+		call.Type = nil // a newer client's; in JSON its name would not be known either
+	}
 	if err := validation.ValidateOperatorCall(call); err != nil {
 		return invalid(err)
 	}

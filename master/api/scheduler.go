@@ -22,6 +22,9 @@ func (a *api) scheduler(w http.ResponseWriter, r *http.Request) {
 		callevent.WriteError(w, err)
 		return
 	}
+	if _, known := schedulerpb.Call_Type_name[int32(call.GetType())]; !known {
+		call.Type = nil // a newer client's; in JSON its name would not be known either
+	}
 	if err := validation.ValidateCall(call); err != nil {
 		callevent.WriteError(w, invalid(err))
 		return

@@ -1,0 +1,192 @@
+package master_test
+
+import (
+	"bufio"
+	"encoding/json"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	mesospb "github.com/soukproject/souk/proto/mesos/v1"
+)
+
+// A record is one request to a real master, and what it answered.
+type record struct {
+	Name    string
+	Request struct {
+		Method, Path, Body string
+		Headers            [][2]string
+		Base64             string `json:"body_base64"`
+		Raw                string
+	}
+	Response struct {
+		Status  int
+		Body    string
+		Headers [][2]string
+	}
+}
+
+// recorded reads a file of ../shared/data/mesos-recorded, or skips the test.
+func recorded(t *testing.T, name string) []record {
+	t.Helper()
+	dir, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for !exists(filepath.Join(dir, "go.mod")) {
+		dir = filepath.Dir(dir)
+	}
+	file, err := os.Open(filepath.Join(dir, "..", "shared", "data", "mesos-recorded", name+".jsonl"))
+	if err != nil {
+		t.Skipf("no recorded traffic: %v", err)
+	}
+	defer file.Close()
+	var all []record
+	lines := bufio.NewScanner(file)
+	lines.Buffer(nil, 64<<20)
+	for lines.Scan() {
+		var r record
+		if err := json.Unmarshal(lines.Bytes(), &r); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		all = append(all, r)
+	}
+	if err := lines.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+// send repeats a recorded request, with words replaced.
+func (r record) send(t *testing.T, address string, words *strings.Replacer) (int, string) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), r.Request.Method, "http://"+address+r.Request.Path, strings.NewReader(words.Replace(r.Request.Body)))
+	if err != nil {
+		t.Fatalf("%s: %v", r.Name, err)
+	}
+	for _, h := range r.Request.Headers {
+		if h[0] != "Host" && h[0] != "Content-Length" {
+			req.Header.Add(h[0], words.Replace(h[1]))
+		}
+	}
+	client := http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	resp, err := client.Do(req)
+	if err != nil {
+		t.Fatalf("%s: %v", r.Name, err)
+	}
+	defer resp.Body.Close()
+	if strings.Contains(r.Request.Body, `"SUBSCRIBE"`) && resp.StatusCode == http.StatusOK {
+		return resp.StatusCode, "" // a stream
+	}
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatalf("%s: %v", r.Name, err)
+	}
+	return resp.StatusCode, string(body)
+}
+
+// replay compares answers with the recorded ones: the status always, the body
+// if it is an error's.
+func replay(t *testing.T, address string, all []record, words *strings.Replacer, skip func(record) bool) {
+	t.Helper()
+	played := 0
+	for _, r := range all {
+		if r.Response.Status == 0 || r.Request.Method == "" || skip(r) {
+			continue
+		}
+		played++
+		code, body := r.send(t, address, words)
+		want := words.Replace(r.Response.Body)
+		if code != r.Response.Status {
+			t.Errorf("%s: %s %s %s = %d %s, recorded %d %s", r.Name, r.Request.Method, r.Request.Path, r.Request.Body, code, body, r.Response.Status, want)
+		} else if code >= 400 && body != want && r.Request.Method != http.MethodHead && !sameKind(body, want) {
+			t.Errorf("%s: %s = %q, recorded %q", r.Name, r.Request.Path, body, want)
+		}
+	}
+	if played < 10 {
+		t.Errorf("%d records were played, want more", played)
+	}
+	t.Logf("%d records played", played)
+}
+
+// sameKind: where a JSON text breaks off is told in other words than Mesos'.
+func sameKind(got, want string) bool {
+	const prefix = "Failed to parse body into JSON: "
+	return strings.HasPrefix(got, prefix) && strings.HasPrefix(want, prefix)
+}
+
+// later are paths of parts that this version answers with 501.
+func later(path string) bool {
+	return slices.ContainsFunc([]string{"/files/", "/quota", "/maintenance", "/machine", "/reserve", "/unreserve", "/create-volumes", "/destroy-volumes"},
+		func(prefix string) bool { return strings.HasPrefix(path, prefix) })
+}
+
+func TestReplayHTTP(t *testing.T) {
+	address := start(t)
+	asIs := strings.NewReplacer()
+	differs := func(names ...string) func(record) bool {
+		return func(r record) bool {
+			return strings.HasPrefix(r.Name, "agent") || strings.HasPrefix(r.Name, "executor") ||
+				later(r.Request.Path) || r.Request.Base64 != "" || slices.Contains(names, r.Name)
+		}
+	}
+	cases := []struct {
+		file string
+		skip func(record) bool
+	}{
+		{"http/routing-master", differs(
+			"root",                                         // no web pages yet
+			"metrics-bad-timeout",                          // our text names the units
+			"no-leading-slash", "absolute-uri", "asterisk", // no such request leaves this client
+		)},
+		{"http/methods", differs("PUT /weights")},
+		{"http/content-types", differs()},
+		{"http/accept", differs()},
+	}
+	for _, c := range cases {
+		t.Run(c.file, func(t *testing.T) { replay(t, address, recorded(t, c.file), asIs, c.skip) })
+	}
+}
+
+// TestReplaySchedulerCalls repeats what a subscribed framework did wrong.
+func TestReplaySchedulerCalls(t *testing.T) {
+	all := recorded(t, "scheduler/call-status-codes")
+	address := start(t)
+	info := frameworkInfo("rules")
+	info.Roles = []string{"*"}
+	info.FailoverTimeout = nil
+	for _, c := range []mesospb.FrameworkInfo_Capability_Type{mesospb.FrameworkInfo_Capability_TASK_KILLING_STATE} {
+		info.Capabilities = append(info.Capabilities, &mesospb.FrameworkInfo_Capability{Type: c.Enum()})
+	}
+	s := subscribe(t, address, info)
+	words := strings.NewReplacer(
+		"56905e7a-1953-4f34-b7b8-7ec7b823a427-0000", s.id.GetValue(),
+		"fc562020-4271-44e3-bc1b-a6a169e1c262", s.stream,
+		"FC562020-4271-44E3-BC1B-A6A169E1C262", strings.ToUpper(s.stream),
+	)
+	replay(t, address, all, words, func(r record) bool {
+		return r.Name == "stream during all calls above" || r.Name == "call after teardown"
+	})
+}
+
+// TestReplayOperatorErrors repeats operators' calls that need no cluster.
+func TestReplayOperatorErrors(t *testing.T) {
+	address := start(t)
+	replay(t, address, recorded(t, "operator-master/queries"), strings.NewReplacer(), func(r record) bool {
+		for _, call := range []string{"LIST_FILES", "READ_FILE", "GET_MAINTENANCE"} {
+			if strings.HasPrefix(r.Name, call) {
+				return r.Response.Status != 400
+			}
+		}
+		return false
+	})
+}
