@@ -224,7 +224,7 @@ func (m *Master) run(acc *acceptance, t *mesospb.TaskInfo, used resources.Resour
 	m.tellAgent(acc.agent, &linkpb.Event{
 		Type: linkpb.Event_RUN_TASK.Enum(), RunTask: &linkpb.RunTask{Framework: acc.framework.info, Task: t},
 	})
-	m.publishTaskAdded(row)
+	m.publishTaskAdded(row, t)
 }
 
 // withResources is a task that says in full what it uses and how its health is

@@ -43,7 +43,13 @@ func (m *Master) adopt(a *agent, s *linkpb.Subscribe, first bool) {
 			m.missing(row)
 		}
 	}
+	if free, ok := a.free(); !ok || !free.Contains(a.offered.Unallocated()) {
+		m.rescindAll(a) // what was offered turned out to be in use
+	}
 }
+
+// free is what an agent has and does not use; false if it uses more than it has.
+func (a *agent) free() (resources.Resources, bool) { return a.total.Sub(a.used.Unallocated()) }
 
 // ownerOf is the framework of something an agent has; one that nobody has heard
 // of is recovered from what the agent knows of it.
@@ -102,7 +108,7 @@ func (m *Master) returnTask(a *agent, f *framework, t *linkpb.TaskState) uint32 
 		m.hold(a, f, used)
 	}
 	if t.Status != nil {
-		m.appendStatus(row, t.GetStatus())
+		m.remember(row, t.GetStatus())
 	}
 	// The scheduler has at least what it has acknowledged; nothing newer is shown
 	// to it before the agent sends it.
@@ -111,7 +117,7 @@ func (m *Master) returnTask(a *agent, f *framework, t *linkpb.TaskState) uint32 
 		shown = s
 	}
 	m.tasks.rows.edit(row).forwarded = uint8(shown)
-	m.publishTaskAdded(row)
+	m.publishTaskAdded(row, info)
 	return row
 }
 

@@ -284,13 +284,21 @@ func (m *Master) attach(a *agent, ev AgentSubscribed) {
 	a.pid, a.ip = addressOf(ev)
 	m.byPID[a.pid] = a
 	a.version, a.boot, a.missed = ev.Subscribe.GetVersion(), ev.Subscribe.GetBoot(), 0
-	a.total = totalOf(ev.Subscribe)
+	m.setTotal(a, totalOf(ev.Subscribe))
 	a.capabilities = nil
 	for _, c := range ev.Subscribe.GetCapabilities() {
 		a.capabilities = append(a.capabilities, c.GetType())
 	}
 	m.timers.cancel(timer{reregisterTimer, uint64(a.handle)})
 	m.timers.set(timer{pingTimer, uint64(a.handle)}, after(m.now, m.cfg.AgentPingTimeout))
+}
+
+// setTotal replaces what an agent has. What was offered of the old is taken back.
+func (m *Master) setTotal(a *agent, total resources.Resources) {
+	if !total.Equal(a.total) {
+		m.rescindAll(a)
+		a.total = total
+	}
 }
 
 func (m *Master) countRegistration(ev AgentSubscribed) {

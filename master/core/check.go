@@ -58,9 +58,8 @@ func (m *Master) checkAgent(a *agent) error {
 	if !offered.Equal(a.offered) {
 		errs = append(errs, fmt.Errorf("agent %s offers %s, %s is counted", a.id, offered, a.offered))
 	}
-	whole := !a.recovered && a.total.Contains(a.used.Unallocated()) // else it shrank
-	if held := a.used.Add(a.offered).Unallocated(); whole && !a.total.Contains(held) {
-		errs = append(errs, fmt.Errorf("agent %s has %s, but %s is used or offered", a.id, a.total, held))
+	if free, ok := a.free(); ok && !free.Contains(a.offered.Unallocated()) {
+		errs = append(errs, fmt.Errorf("agent %s has %s free, but offers %s", a.id, free, a.offered))
 	}
 	if m.agents[a.id] != a || m.agentOf[a.handle] != a {
 		errs = append(errs, fmt.Errorf("agent %s is not found by its id and handle", a.id))

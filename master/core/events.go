@@ -70,8 +70,9 @@ func (m *Master) status(task mesos.TaskID, agent mesos.AgentID, state mesospb.Ta
 
 // Events for operators (mesos-api 5).
 
-func (m *Master) publishTaskAdded(row uint32) {
-	t := taskMessage(m.tasks.rows.at(row), m.frameworkOf[m.tasks.rows.at(row).framework].id, m.tasks.info(row), m.tasks.history(row))
+// publishTaskAdded tells of a new row, whose TaskInfo is info.
+func (m *Master) publishTaskAdded(row uint32, info *mesospb.TaskInfo) {
+	t := taskMessage(m.tasks.rows.at(row), m.frameworkOf[m.tasks.rows.at(row).framework].id, info, m.tasks.history(row))
 	m.do(Publish{&masterpb.Event{Type: masterpb.Event_TASK_ADDED.Enum(), TaskAdded: &masterpb.Event_TaskAdded{Task: t}}})
 }
 
@@ -119,11 +120,11 @@ func (f *framework) head() *masterpb.Response_GetFrameworks_Framework {
 }
 
 // taskMessage is a task as operators see it.
-func taskMessage(t *task, framework mesos.FrameworkID, marshaled, history []byte) *mesospb.Task {
-	info := unmarshal(marshaled, &mesospb.TaskInfo{})
+func taskMessage(t *task, framework mesos.FrameworkID, info *mesospb.TaskInfo, history []byte) *mesospb.Task {
 	out := &mesospb.Task{
 		Name: new(info.GetName()), TaskId: info.GetTaskId(), FrameworkId: frameworkID(framework), AgentId: info.GetAgentId(),
-		State: t.current().Enum(), Resources: info.GetResources(), Statuses: statuses(history),
+		State: t.current().Enum(), Resources: info.GetResources(),
+		Statuses: statuses(history, info.GetTaskId().GetValue(), info.GetAgentId().GetValue()),
 		Labels: info.GetLabels(), Discovery: info.GetDiscovery(), Container: info.GetContainer(),
 		HealthCheck: info.GetHealthCheck(), KillPolicy: info.GetKillPolicy(), Limits: info.GetLimits(),
 	}

@@ -144,11 +144,7 @@ func (m *Master) totalChanged(a *agent, r *linkpb.Resources) {
 		m.refuse("agent resources", string(a.id), err.Error())
 		return
 	}
-	if total = total.Unallocated(); total.Equal(a.total) {
-		return
-	}
-	a.total = total
-	m.rescindAll(a)
+	m.setTotal(a, total.Unallocated())
 	m.cfg.Allocator.UpdateAgent(m.now, allocatorAgent(a))
 }
 

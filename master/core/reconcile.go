@@ -58,7 +58,7 @@ func (m *Master) tellLatest(f *framework, row uint32) {
 func (m *Master) latest(row uint32, reason mesospb.TaskStatus_Reason, text string) *mesospb.TaskStatus {
 	t := m.tasks.rows.at(row)
 	s := m.verdict(row, t.shown(), reason, text)
-	if last, _ := lastStatus(m.tasks.history(row)); last != nil {
+	if last := m.lastStatus(row); last != nil {
 		s.Healthy, s.CheckStatus, s.ContainerStatus = last.Healthy, last.CheckStatus, last.ContainerStatus
 	}
 	if id := executorOf(m.tasks.info(row)); id != "" {

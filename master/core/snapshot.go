@@ -180,7 +180,7 @@ func (s *Snapshot) info(t *task) []byte { return record(s.bytes, t.info)[t.idLen
 func (s *Snapshot) messages(f *Framework, c chain) iter.Seq[*mesospb.Task] {
 	return func(yield func(*mesospb.Task) bool) {
 		for t := range s.rows(c, byFramework) {
-			if !yield(taskMessage(t, f.ID, s.info(t), record(s.bytes, t.history))) {
+			if !yield(taskMessage(t, f.ID, unmarshal(s.info(t), &mesospb.TaskInfo{}), record(s.bytes, t.history))) {
 				return
 			}
 		}

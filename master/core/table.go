@@ -168,13 +168,14 @@ func (t *taskTable) unindex(row uint32) {
 	}
 }
 
-// remove forgets a row that is in no chain and not in the index.
+// remove forgets a row that is in no chain and not in the index. Dropping one
+// record may move the other.
 func (t *taskTable) remove(row uint32) {
+	t.setHistory(row, nil)
 	r := t.rows.edit(row)
-	info, history := r.info, r.history
+	info := r.info
 	*r = task{}
 	t.bytes.drop(info)
-	t.bytes.drop(history)
 	t.rows.remove(row)
 }
 
@@ -193,8 +194,10 @@ func (t *taskTable) info(row uint32) []byte {
 func (t *taskTable) history(row uint32) []byte { return t.bytes.get(t.rows.at(row).history) }
 
 func (t *taskTable) setHistory(row uint32, b []byte) {
-	old := t.rows.at(row).history
-	fresh := t.bytes.put(row, b)
+	old, fresh := t.rows.at(row).history, ref{}
+	if len(b) > 0 {
+		fresh = t.bytes.put(row, b)
+	}
 	t.rows.edit(row).history = fresh
 	t.bytes.drop(old)
 }

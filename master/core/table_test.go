@@ -35,7 +35,7 @@ func TestTaskTableIsAMap(t *testing.T) {
 				t.Fatalf("find(%s) = %d, want present %t", id, row, slices.Contains(order, id))
 			}
 			fresh++
-			blob := bytes.Repeat([]byte{byte(fresh)}, rapid.SampledFrom([]int{0, 1, 300, 70_000, 400_000}).Draw(t, "size"))
+			blob := bytes.Repeat([]byte{byte(fresh)}, rapid.SampledFrom([]int{0, 1, 300, 70_000, 200_000, 400_000}).Draw(t, "size"))
 			switch op := rapid.SampledFrom([]string{"add", "remove", "history", "snapshot"}).Draw(t, "op"); {
 			case op == "add" && row == 0:
 				row = table.add(1, mesos.TaskID(id), blob)

@@ -1,11 +1,9 @@
 package core
 
 import (
-	"encoding/binary"
 	"time"
 
 	"google.golang.org/protobuf/encoding/protowire"
-	"google.golang.org/protobuf/proto"
 
 	"github.com/soukproject/souk/proto/mesos"
 	"github.com/soukproject/souk/proto/mesos/resources"
@@ -108,45 +106,19 @@ func (m *Master) setState(row uint32, to mesospb.TaskState) bool {
 	return true
 }
 
-// appendStatus adds to a task's history. Of statuses of one state in a row the
-// last is kept, and data is not (mesos-api 11.3).
-func (m *Master) appendStatus(row uint32, s *mesospb.TaskStatus) {
-	old := m.tasks.history(row)
-	if last, at := lastStatus(old); last.GetState() == s.GetState() && at >= 0 {
-		old = old[:at]
-	}
-	if s.Data != nil {
-		s = proto.CloneOf(s)
-		s.Data = nil
-	}
-	b := marshal(s)
-	fresh := binary.AppendUvarint(old[:len(old):len(old)], uint64(len(b)))
-	m.tasks.setHistory(row, append(fresh, b...))
+// remember adds a status to a task's history.
+func (m *Master) remember(row uint32, s *mesospb.TaskStatus) {
+	m.tasks.setHistory(row, appendStatus(m.tasks.history(row), s, m.tasks.id(row), string(agentIDOf(m.tasks.info(row)))))
 }
 
-// lastStatus is the newest status of a history and where it begins; nil and -1 if it is empty.
-func lastStatus(history []byte) (last *mesospb.TaskStatus, at int) {
-	at = -1
-	var body []byte
-	for next := 0; next < len(history); {
-		n, width := binary.Uvarint(history[next:])
-		at = next
-		body = history[next+width : next+width+int(n)]
-		next += width + int(n)
+// lastStatus is the newest status of a task; nil if there is none.
+func (m *Master) lastStatus(row uint32) *mesospb.TaskStatus {
+	history := m.tasks.history(row)
+	if len(history) == 0 {
+		return nil
 	}
-	if at < 0 {
-		return nil, -1
-	}
-	return unmarshal(body, &mesospb.TaskStatus{}), at
-}
-
-func statuses(history []byte) (list []*mesospb.TaskStatus) {
-	for len(history) > 0 {
-		n, width := binary.Uvarint(history)
-		list = append(list, unmarshal(history[width:width+int(n)], &mesospb.TaskStatus{}))
-		history = history[width+int(n):]
-	}
-	return list
+	k, body, _ := lastOf(history)
+	return restore(k, body, m.tasks.id(row), string(agentIDOf(m.tasks.info(row))))
 }
 
 // endTask ends a task by the master's own word: there is no update of the agent
@@ -169,7 +141,7 @@ func (m *Master) verdict(row uint32, state mesospb.TaskState, reason mesospb.Tas
 func (m *Master) decide(row uint32, s *mesospb.TaskStatus) {
 	f := m.frameworkOf[m.tasks.rows.at(row).framework]
 	m.setState(row, s.GetState())
-	m.appendStatus(row, s)
+	m.remember(row, s)
 	m.countCause(s)
 	m.tellFramework(f, updateEvent(s))
 	m.publishTaskUpdated(f, s, m.tasks.rows.at(row).current())

@@ -63,7 +63,7 @@ func (m *Master) record(f *framework, row uint32, u *linkpb.StatusUpdate) {
 		t.forwarded = uint8(s.GetState())
 		copy(t.uuid[:], s.GetUuid())
 	}
-	m.appendStatus(row, s)
+	m.remember(row, s)
 	switch {
 	case mesos.Terminal(before) && latest == before: // it was known from an older update
 	case latest == mesospb.TaskState_TASK_UNREACHABLE:
