@@ -12,6 +12,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/soukproject/souk/frameworks/chronos/core"
+	"github.com/soukproject/souk/internal/daemon"
 )
 
 // An apiError is what Chronos 3 answers with: a status and a text.
@@ -71,7 +72,8 @@ func wrongMethod(w http.ResponseWriter, r *http.Request) {
 	writeError(w, http.StatusMethodNotAllowed, r.Method+" is not allowed on "+r.URL.Path)
 }
 
-// writeJSON writes v on one line: tools read answers line by line.
+// writeJSON writes v on one line, as tools read answers line by line, and
+// compressed for clients that take it.
 func (h handlers) writeJSON(w http.ResponseWriter, r *http.Request, v any) {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
@@ -80,8 +82,7 @@ func (h handlers) writeJSON(w http.ResponseWriter, r *http.Request, v any) {
 		h.fail(w, r, err)
 		return
 	}
-	w.Header().Set("Content-Type", "application/json")
-	w.Write(bytes.TrimSuffix(b.Bytes(), []byte("\n")))
+	daemon.WriteJSON(w, r, bytes.TrimSuffix(b.Bytes(), []byte("\n")))
 }
 
 func writeText(w http.ResponseWriter, text string) {
