@@ -217,8 +217,6 @@ func checkNetworks(rep *report, a *App) {
 		names[n.Name] = true
 	}
 	switch {
-	case len(a.Networks) == 0:
-		rep.add("/networks", "must not be empty when given")
 	case len(count) > 1:
 		rep.add("/networks", "networks of different modes must not be mixed")
 	case count[HostNetwork] > 1 || count[BridgeNetwork] > 1:

@@ -2,7 +2,7 @@ package spec
 
 // normalize fills in what depends on other members.
 func normalize(a *App, rules Rules) {
-	if a.Networks == nil {
+	if len(a.Networks) == 0 {
 		a.Networks = []Network{{Mode: HostNetwork}}
 	}
 	for i, n := range a.Networks {

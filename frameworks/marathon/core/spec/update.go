@@ -28,6 +28,9 @@ func dropReplaced(merged, update Object) {
 		"uris":      "fetch",
 		"ipAddress": "networks",
 	} {
+		if list, isList := update[given].([]any); isList && len(list) == 0 && given == "args" {
+			continue // no arguments are no command
+		}
 		if update[given] != nil {
 			delete(merged, dropped)
 		}
