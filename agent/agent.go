@@ -195,6 +195,9 @@ func advertised(cfg Config, listening net.Addr) (ip string, port int) {
 // run serves, recovers and works until ctx ends or a part fails.
 func (a *agent) run(ctx context.Context, ln net.Listener) error {
 	a.log.Info("agent started", zap.String("address", a.address), zap.String("work_dir", a.cfg.WorkDir), zap.String("version", a.cfg.Build.Version))
+	if !a.cfg.SwitchUser {
+		a.log.Info("tasks run as the agent's user, whatever user they name", zap.Int("uid", os.Getuid()))
+	}
 	if n := a.writer.log.Dropped(); n > 0 {
 		a.log.Warn("end of checkpoint log cut off: it was not written to its end", zap.Int64("bytes", n))
 	}

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"fmt"
+	"hash/fnv"
 
 	"go.uber.org/zap"
 
@@ -24,7 +25,7 @@ func openContainers(cfg Config) (c containerizer.Containerizer, limited bool, cl
 	case level != runc.None:
 		cfg.Log.Info("containers are isolated", zap.Stringer("level", level), zap.String("reason", why))
 		isolated, err := runc.New(runc.Config{
-			RunDir: cfg.RuntimeDir, Helper: cfg.ContainerizerPath, Level: level, CgroupsRoot: cfg.CgroupsRoot,
+			RunDir: cfg.RuntimeDir, Helper: cfg.ContainerizerPath, Level: level, CgroupsRoot: cgroupsRoot(cfg),
 			PIDs: cfg.PIDs, NoSeccomp: cfg.NoSeccomp, Log: cfg.Log.Named("containerizer"),
 		})
 		if err != nil {
@@ -55,9 +56,14 @@ func probe(cfg Config) (runc.Level, string) {
 	return runc.Probe(helper, cgroupsRoot(cfg))
 }
 
+// cgroupsRoot is the parent of the containers' cgroups. Recovery destroys what
+// it finds there and does not know, so that agents on one machine, which have
+// runtime folders of their own, must not share it.
 func cgroupsRoot(cfg Config) string {
 	if cfg.CgroupsRoot != "" {
 		return cfg.CgroupsRoot
 	}
-	return runc.DefaultCgroupsRoot
+	h := fnv.New32a()
+	h.Write([]byte(cfg.RuntimeDir)) // never fails
+	return fmt.Sprintf("%s-%08x", runc.DefaultCgroupsRoot, h.Sum32())
 }

@@ -49,7 +49,7 @@ type Config struct {
 
 	Containerizer     string // Auto, Posix or RunC
 	ContainerizerPath string // of souk-containerizer; "": beside the running program
-	CgroupsRoot       string // "": the containerizer's default
+	CgroupsRoot       string // of this agent alone; "": one named after RuntimeDir
 	HardCPU           bool
 	PIDs              int64
 	NoSeccomp         bool

@@ -87,8 +87,9 @@ func (c *Config) containerFlags(f *daemon.FlagSet) {
 	f.String(&c.Containerizer, "containerizer", "What runs tasks: runc (isolated, needs root), posix (plain processes) or auto")
 	f.Path(&c.ContainerizerPath, "containerizer_path", "The helper program; default: souk-containerizer beside this program")
 	f.Func("isolation", "", "Accepted for compatibility: containers have what --containerizer gives them", isolation)
-	f.String(&c.CgroupsRoot, "cgroups_root", "Cgroup that holds those of containers")
+	f.String(&c.CgroupsRoot, "cgroups_root", "Cgroup that holds those of containers, of this agent alone; default: one named after --runtime_dir")
 	f.Bool(&c.HardCPU, "cgroups_enable_cfs", "Make the cpus of a task a quota, not only a weight")
+	c.seccompFlag(f)
 	f.Bool(&c.SwitchUser, "switch_user", "Run tasks as their own user; needs root")
 	f.Func("executor_environment_variables", "", "Environment of all tasks, as a JSON object of strings", func(text string) error {
 		if err := json.Unmarshal([]byte(text), &c.Environment); err != nil {
@@ -97,6 +98,13 @@ func (c *Config) containerFlags(f *daemon.FlagSet) {
 		return nil
 	})
 	f.Duration(&c.ShutdownGrace, 0, "executor_shutdown_grace_period", "Time for tasks to end after SIGTERM when their framework ends")
+}
+
+func (c *Config) seccompFlag(f *daemon.FlagSet) {
+	f.BoolFunc("seccomp", !c.NoSeccomp, "Filter the system calls of isolated tasks", func(on bool) error {
+		c.NoSeccomp = !on
+		return nil
+	})
 }
 
 // isolation accepts the isolators whose work containers do anyway.
