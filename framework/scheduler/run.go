@@ -175,9 +175,11 @@ func sleep(ctx context.Context, d time.Duration) error {
 }
 
 // attend subscribes to one master and hands its events to the scheduler until
-// either ends. subscribed tells whether the master took the framework in.
-func (r *runner) attend(ctx context.Context, master string) (subscribed bool, err error) {
-	ctx, cancel := context.WithCancelCause(ctx)
+// either ends. subscribed tells whether the master took the framework in. What
+// the scheduler does for an event ends with the subscription; hearing of its
+// end does not.
+func (r *runner) attend(outer context.Context, master string) (subscribed bool, err error) {
+	ctx, cancel := context.WithCancelCause(outer)
 	var workers sync.WaitGroup
 	defer workers.Wait()
 	defer cancel(nil)
@@ -210,7 +212,7 @@ func (r *runner) attend(ctx context.Context, master string) (subscribed bool, er
 		watch.stop()
 		if err != nil {
 			err = explain(ctx, err)
-			r.lost(ctx, err)
+			r.lost(outer, err)
 			return subscribed, err
 		}
 		if e.GetType() == schedulerpb.Event_SUBSCRIBED {
@@ -223,7 +225,7 @@ func (r *runner) attend(ctx context.Context, master string) (subscribed bool, er
 			if ctx.Err() != nil { // whatever it says, this is why
 				err = explain(ctx, err)
 			}
-			r.lost(ctx, err)
+			r.lost(outer, err)
 			return subscribed, err
 		}
 	}

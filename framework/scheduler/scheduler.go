@@ -28,9 +28,9 @@ import (
 )
 
 // A Scheduler decides what a framework does with its offers. Its methods are
-// called one at a time, in the order the master sent the events. An error of a
-// Session's call that broke with the connection makes Run subscribe anew; any
-// other error ends Run, which returns it.
+// called one at a time, in the order the master sent the events; their contexts
+// end with the subscription. An error of a Session's call that broke with the
+// connection makes Run subscribe anew; any other error ends Run, which returns it.
 type Scheduler interface {
 	// Subscribed is called after each subscription, the first and those after a
 	// lost connection. Offers from before are void. It is the place to store
@@ -76,7 +76,7 @@ type (
 	}
 
 	// A Disconnecter hears that a subscription ended, and why. Calls fail with
-	// ErrDisconnected until Subscribed is called again.
+	// ErrDisconnected until Subscribed is called again. ctx is Run's.
 	Disconnecter interface {
 		Disconnected(ctx context.Context, s *Session, why error)
 	}

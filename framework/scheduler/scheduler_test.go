@@ -58,8 +58,12 @@ func (r *recorder) Update(_ context.Context, _ *scheduler.Session, u *mesospb.Ta
 	return nil
 }
 
-func (r *recorder) Disconnected(_ context.Context, _ *scheduler.Session, why error) {
-	r.events <- "disconnected: " + why.Error()
+func (r *recorder) Disconnected(ctx context.Context, _ *scheduler.Session, why error) {
+	text := "disconnected: " + why.Error()
+	if ctx.Err() != nil {
+		text += ", with a context that is over"
+	}
+	r.events <- text
 }
 
 func (r *recorder) want(t *testing.T, want ...string) {
