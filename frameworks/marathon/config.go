@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"os"
 	"strings"
 	"time"
@@ -23,6 +24,7 @@ type Config struct {
 	Master string
 	// Detect finds the leading master in place of Master, if set.
 	Detect func(ctx context.Context, previous scheduler.Leader) (scheduler.Leader, error)
+	HTTP   *http.Client // for the master; nil: one of its own
 	// Principal and Secret are the credential for the master; "" sends none.
 	Principal, Secret string
 
@@ -89,6 +91,8 @@ func (c *Config) check() error {
 		return errors.New("flag --master: finding the master through ZooKeeper is not part of this version: give host:port")
 	case c.Master == "" && c.Detect == nil:
 		return errors.New("flag --master is required: give host:port of the master, such as 127.0.0.1:5050")
+	case c.Core.ServicePortMin > c.Core.ServicePortMax:
+		return fmt.Errorf("flag --local_port_max: %d is below --local_port_min %d", c.Core.ServicePortMax, c.Core.ServicePortMin)
 	case c.Store == nil && c.WorkDir == "":
 		return errors.New("flag --work_dir is required: name a folder that survives a restart, such as /var/lib/souk/marathon")
 	}

@@ -114,7 +114,7 @@ func (c Config) scheduler(id string, address net.Addr) scheduler.Config {
 		info.Capabilities = append(info.Capabilities, &mesospb.FrameworkInfo_Capability{Type: t.Enum()})
 	}
 	return scheduler.Config{
-		Master: c.Master, Detect: c.Detect, Framework: info,
+		Master: c.Master, Detect: c.Detect, HTTP: c.HTTP, Framework: info,
 		Principal: c.Principal, Secret: c.Secret, Log: c.Log.Named("scheduler"),
 	}
 }

@@ -1,0 +1,53 @@
+package marathon_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/soukproject/souk/frameworks/marathon"
+)
+
+func TestFlags(t *testing.T) {
+	c, err := marathon.ParseFlags([]string{
+		"--master", "m:5050", "--work_dir=/w", "--http_port", "0", "--http-address=127.0.0.1", "--framework_name", "mom", "--mesos_role", "prod",
+		"--failover_timeout", "60", "--task_launch_timeout", "1000", "--decline_offer_duration", "5secs", "--enable_features", "vips,task_killing",
+		"--default_accepted_resource_roles", "prod,*", "--no-checkpoint",
+	}, []string{"MARATHON_HOSTNAME=h1", "MARATHON_APP_ID=/mom", "MARATHON_LOCAL_PORT_MIN=20000", "SOUK_LOCAL_PORT_MIN=15000"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		name      string
+		got, want any
+	}{
+		{"master", c.Master, "m:5050"}, {"http_port", c.Port, 0}, {"http_address", c.Address, "127.0.0.1"}, {"framework_name", c.FrameworkName, "mom"},
+		{"mesos_role", c.Core.Rules.Role, "prod"}, {"failover_timeout", c.FailoverTimeout, time.Minute}, {"task_launch_timeout", c.Core.LaunchTimeout, time.Second},
+		{"decline_offer_duration", c.Core.DeclineFor, 5 * time.Second}, {"features", strings.Join(c.Core.Rules.Features, " "), "vips task_killing"},
+		{"roles", c.Core.ResourceRoles, "any"}, {"checkpoint", c.Checkpoint, false}, {"hostname", c.Hostname, "h1"}, {"local_port_min", c.Core.ServicePortMin, 15000},
+	} {
+		if tt.got != tt.want {
+			t.Errorf("%s = %v, want %v", tt.name, tt.got, tt.want)
+		}
+	}
+}
+
+func TestFlagErrorsSayWhatToDo(t *testing.T) {
+	for _, tt := range []struct {
+		args, want string
+	}{
+		{"--work_dir=/w", "flag --master is required"},
+		{"--master=m:1", "flag --work_dir is required"},
+		{"--master=zk://a/b --work_dir=/w", "give host:port"},
+		{"--master=m:1 --work_dir=/w --zk=zk://a/b", "work_dir"},
+		{"--master=m:1 --work_dir=/w --enable_features=x", "vips"},
+		{"--master=m:1 --work_dir=/w --task_launch_timeout=soon", "task_launch_timeout"},
+		{"--master=m:1 --work_dir=/w --mesos_role=a/-b", "mesos_role"},
+		{"--master=m:1 --work_dir=/w --local_port_min=200 --local_port_max=100", "local_port_max"},
+	} {
+		_, err := marathon.ParseFlags(strings.Fields(tt.args), nil)
+		if err == nil || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%s: %v, want one line with %q", tt.args, err, tt.want)
+		}
+	}
+}
