@@ -16,7 +16,7 @@ import (
 )
 
 // startMaster runs a real master for the length of a test.
-func startMaster(t *testing.T) string {
+func startMaster(t testing.TB) string {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -71,6 +71,21 @@ func TestAgainstAMaster(t *testing.T) {
 				t.Errorf("report = %s", &out)
 			}
 		})
+	}
+}
+
+// BenchmarkLaunch is one task from ACCEPT to its acknowledged TASK_RUNNING and
+// TASK_FINISHED, with master, agents and frameworks in one process.
+func BenchmarkLaunch(b *testing.B) {
+	c := defaults()
+	c.Master, c.Agents, c.Frameworks, c.Limit = startMaster(b), 20, 4, 10*time.Minute
+	c.Tasks = max(b.N/c.Frameworks, 1)
+	if err := c.check(); err != nil {
+		b.Fatal(err)
+	}
+	r, err := measure(b.Context(), c)
+	if err != nil || r.verdict() != nil {
+		b.Fatal(err, r.verdict())
 	}
 }
 

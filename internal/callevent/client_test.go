@@ -159,6 +159,47 @@ func TestRefusalIsAnError(t *testing.T) {
 	}
 }
 
+// TestDeadLeaderIsForgotten: a client stays with the leader it was sent to, and
+// asks anew where it was told to once that one fails.
+func TestDeadLeaderIsForgotten(t *testing.T) {
+	for name, die := range map[string]func(*httptest.Server, *bool){
+		"gone":    func(s *httptest.Server, _ *bool) { s.Close() },
+		"deposed": func(_ *httptest.Server, deposed *bool) { *deposed = true },
+	} {
+		t.Run(name, func(t *testing.T) {
+			deposed := false
+			first := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if deposed {
+					WriteError(w, &Error{Code: http.StatusServiceUnavailable})
+					return
+				}
+				w.WriteHeader(http.StatusAccepted)
+			}))
+			defer first.Close()
+			second := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusAccepted) }))
+			defer second.Close()
+			leads := first
+			standby := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				w.Header().Set("Location", "//"+leads.Listener.Addr().String()+r.URL.Path)
+				w.WriteHeader(http.StatusTemporaryRedirect)
+			}))
+			defer standby.Close()
+			c := newClient(standby.URL+"/api", JSON)
+			if err := c.Send(t.Context(), revive); err != nil || c.Leader() != first.URL+"/api" {
+				t.Fatalf("Send() = %v, leader %s, want %s/api", err, c.Leader(), first.URL)
+			}
+			die(first, &deposed)
+			leads = second
+			if err := c.Send(t.Context(), revive); err == nil {
+				t.Error("Send() to a failed leader = nil, want an error")
+			}
+			if err := c.Send(t.Context(), revive); err != nil || c.Leader() != second.URL+"/api" {
+				t.Errorf("Send() afterwards = %v, leader %s, want %s/api", err, c.Leader(), second.URL)
+			}
+		})
+	}
+}
+
 func TestHTTPSIsNotLeft(t *testing.T) {
 	if _, err := redirected("https://a/x", "http://b/x"); err == nil {
 		t.Error("redirected(https to http) = nil, want an error")

@@ -14,7 +14,7 @@ import (
 )
 
 // AppendJSON adds m to b in Mesos' JSON mapping, on one line, and returns the
-// extended slice.
+// extended slice. The error, so far always nil, makes it look like protobuf's.
 func AppendJSON(b []byte, m proto.Message) ([]byte, error) {
 	return appendMessage(b, m.ProtoReflect()), nil
 }
