@@ -30,7 +30,7 @@ type Features struct {
 }
 
 // patience bounds every wait of the suite.
-const patience = 30 * time.Second
+const patience = time.Minute
 
 // Run checks a containerizer that runs real processes.
 func Run(t *testing.T, open Opener, f Features) {

@@ -27,7 +27,7 @@ func launchForever(dir string) error {
 	ctx := context.Background()
 	c, err := runc.New(runc.Config{
 		RunDir: filepath.Join(dir, "run"), Level: runc.Full,
-		Helper: os.Getenv("SOUK_TEST_HELPER"), CgroupsRoot: os.Getenv("SOUK_TEST_CGROUP"),
+		Helper: os.Getenv(helperEnv), CgroupsRoot: os.Getenv("SOUK_TEST_CGROUP"),
 	})
 	if err != nil {
 		return err
@@ -105,7 +105,7 @@ func killAgent(t *testing.T, dir, root string, enough int, later time.Duration) 
 	t.Helper()
 	var stderr bytes.Buffer
 	cmd := exec.Command("/proc/self/exe")
-	cmd.Env = append(os.Environ(), agentEnv+"="+dir, "SOUK_TEST_HELPER="+helper, "SOUK_TEST_CGROUP="+root)
+	cmd.Env = append(os.Environ(), agentEnv+"="+dir, helperEnv+"="+helper, "SOUK_TEST_CGROUP="+root)
 	cmd.Stderr = &stderr
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
