@@ -122,12 +122,15 @@ func newAgent(ctx context.Context, cfg Config, listening net.Addr, log *checkpoi
 	return a, nil
 }
 
+// LogName is the name of an agent's log, and of its file when --log_dir is given.
+const LogName = "souk-agent"
+
 // logFile gives the log file, if there is one, its virtual path.
 func logFile(l daemon.Logging) map[string]string {
 	if l.Dir == "" {
 		return nil
 	}
-	return map[string]string{"/slave/log": filepath.Join(l.Dir, "agent.log")}
+	return map[string]string{"/slave/log": filepath.Join(l.Dir, LogName+".log")}
 }
 
 func diskUsage(dir string) func() (float64, error) {

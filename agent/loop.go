@@ -142,6 +142,9 @@ func (l *loop) Subscribing(s *link.Session) *linkpb.Subscribe {
 
 // Received implements link.Peer.
 func (l *loop) Received(s *link.Session, e *linkpb.Event) {
+	if id := e.GetRegistered().GetAgentId().GetValue(); id != "" {
+		l.log.Info("registered", zap.String("agent_id", id), zap.String("master", s.Master()))
+	}
 	l.about(s, func(id core.Session) core.Event { return core.Received{Session: id, Event: e} })
 }
 

@@ -43,7 +43,7 @@ func (l *loop) perform(e core.Effect) {
 	case core.Exit:
 		l.exit = errors.New(e.Why)
 	case core.Refused:
-		l.log.Warn("refused", zap.String("what", e.What), zap.String("id", e.ID), zap.String("reason", e.Why))
+		l.log.Info("refused", zap.String("what", e.What), zap.String("id", e.ID), zap.String("reason", e.Why))
 	default:
 		panic("agent: unknown effect")
 	}

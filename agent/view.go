@@ -72,7 +72,7 @@ func measureCounters(c core.Counters, counter func(string, int64)) {
 	counter("slave/executors_preempted", 0)
 	counter("slave/container_launch_errors", c.LaunchErrors)
 	counter("slave/valid_status_updates", c.Updates)
-	counter("slave/invalid_status_updates", 0)
+	counter("slave/invalid_status_updates", c.Illegal)
 	counter("slave/valid_framework_messages", 0)
 	counter("slave/invalid_framework_messages", 0)
 }

@@ -2,6 +2,7 @@ package core
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/soukproject/souk/agent/statusupdate"
@@ -77,10 +78,8 @@ func (a *Agent) update(now time.Time, t *task, then func(now time.Time), statuse
 
 // store is update with other records in the same write, all or none.
 func (a *Agent) store(now time.Time, t *task, then func(now time.Time), records []*checkpointpb.Record, statuses ...*mesospb.TaskStatus) {
+	statuses = a.legal(t, statuses)
 	for _, s := range statuses {
-		if !mesos.MayFollow(t.state, s.GetState()) {
-			panic(fmt.Sprintf("agent core: task %s goes from %v to %v", t.id, t.state, s.GetState()))
-		}
 		t.state = s.GetState()
 		t.remember(s)
 		a.counters.count(s.GetState())
@@ -93,6 +92,24 @@ func (a *Agent) store(now time.Time, t *task, then func(now time.Time), records 
 		}
 	}, append(records, t.progress())...)
 }
+
+// legal leaves out updates that the state table forbids. There are none unless
+// something is wrong; then a wrong update is worse than a missing one.
+func (a *Agent) legal(t *task, statuses []*mesospb.TaskStatus) []*mesospb.TaskStatus {
+	state := t.state
+	return slices.DeleteFunc(statuses, func(s *mesospb.TaskStatus) bool {
+		if mesos.MayFollow(state, s.GetState()) {
+			state = s.GetState()
+			return false
+		}
+		a.counters.Illegal++
+		a.refuse(illegalMove, string(t.id), fmt.Sprintf("%v does not follow %v", s.GetState(), state))
+		return true
+	})
+}
+
+// illegalMove is the What of a Refused that tests take for a failure.
+const illegalMove = "status of task"
 
 // stored moves the oldest n updates of t to where they are sent from.
 func (a *Agent) stored(now time.Time, t *task, n int) {
@@ -162,7 +179,7 @@ func (t *task) overdue() (at time.Time, ok bool) {
 // Counters count what happened since the agent started.
 type Counters struct {
 	Finished, Failed, Killed, Lost, Gone, Dropped, Errors int64 // tasks, by their last state
-	Updates                                               int64
+	Updates, Illegal                                      int64 // stored; forbidden by the state table
 	LaunchErrors                                          int64
 	ExecutorsTerminated                                   int64
 }

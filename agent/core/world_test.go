@@ -174,6 +174,10 @@ func (w *world) perform(e Effect) {
 		}
 	case Exit:
 		w.exit = e.Why
+	case Refused:
+		if e.What == illegalMove {
+			w.fail("task %s: %s", e.ID, e.Why)
+		}
 	}
 }
 
