@@ -43,8 +43,16 @@ func (m *Master) adopt(a *agent, s *linkpb.Subscribe, first bool) {
 			m.missing(row)
 		}
 	}
-	if free, ok := a.free(); !ok || !free.Contains(a.offered.Unallocated()) {
-		m.rescindAll(a) // what was offered turned out to be in use
+}
+
+// makeRoom takes back what was offered of an agent if something turns out to use it.
+func (m *Master) makeRoom(a *agent, used resources.Resources) {
+	free, ok := a.free()
+	if ok {
+		free, ok = free.Sub(a.offered.Unallocated())
+	}
+	if !ok || !free.Contains(used.Unallocated()) {
+		m.rescindAll(a)
 	}
 }
 
@@ -103,10 +111,10 @@ func (m *Master) returnTask(a *agent, f *framework, t *linkpb.TaskState) uint32 
 	used := m.usable(a, f, t.GetInfo().GetResources())
 	info := withResources(t.GetInfo(), used)
 	info.AgentId = agentID(a.id)
-	row := m.addTask(f, a, info, used, state)
-	if m.tasks.rows.at(row).is(holds) {
+	if !mesos.Terminal(state) {
 		m.hold(a, f, used)
 	}
+	row := m.addTask(f, a, info, used, state)
 	if t.Status != nil {
 		m.remember(row, t.GetStatus())
 	}
@@ -126,8 +134,9 @@ func reportable(s mesospb.TaskState) bool {
 	return s != mesospb.TaskState_TASK_UNREACHABLE && mesos.MayFollow(mesospb.TaskState_TASK_STAGING, s)
 }
 
-// hold charges what was found to be in use.
+// hold tells the allocator what was found to be in use.
 func (m *Master) hold(a *agent, f *framework, used resources.Resources) {
+	m.makeRoom(a, used)
 	if !used.IsEmpty() {
 		m.cfg.Allocator.Hold(m.now, allocator.Holding{Framework: f.id, Resources: used}, a.id)
 	}
@@ -203,8 +212,8 @@ func (m *Master) adoptExecutors(a *agent, list []*linkpb.Executor, owner func(*m
 			continue
 		}
 		used := m.usable(a, f, x.GetInfo().GetResources())
-		a.used, f.used = a.used.Add(used), f.used.Add(scalars(used))
 		m.hold(a, f, used)
+		a.used, f.used = a.used.Add(used), f.used.Add(scalars(used))
 		a.executors = append(a.executors, executor{framework: f.handle, id: id, info: marshal(x.GetInfo()), used: used})
 	}
 }

@@ -99,7 +99,7 @@ func (m *Master) agentSubscribed(ev AgentSubscribed) {
 		return
 	}
 	if err := validation.AgentSubscribe(ev.Subscribe); err != nil {
-		m.turnAway(ev.Session, err.Error())
+		m.closeSession(ev.Session, err.Error()) // Mesos drops it as well: nothing that runs is killed
 		return
 	}
 	m.sessions[ev.Session] = &session{id: ev.Session}

@@ -56,19 +56,11 @@ func (s *Snapshot) frameworkMessage(f *Framework) *masterpb.Response_GetFramewor
 	}
 	for _, o := range f.Offers {
 		out.Offers = append(out.Offers, &mesospb.Offer{
-			Id: offerID(o.ID), FrameworkId: frameworkID(f.ID), AgentId: agentID(o.Agent), Hostname: new(s.hostname(o.Agent)),
+			Id: offerID(o.ID), FrameworkId: frameworkID(f.ID), AgentId: agentID(o.Agent), Hostname: new(o.Hostname),
 			Resources: o.Resources.Proto(resources.PostRefinement), AllocationInfo: &mesospb.Resource_AllocationInfo{Role: new(o.Role)},
 		})
 	}
 	return out
-}
-
-func (s *Snapshot) hostname(id mesos.AgentID) string {
-	i := slices.IndexFunc(s.Agents, func(a Agent) bool { return a.ID == id })
-	if i < 0 {
-		return ""
-	}
-	return s.Agents[i].Hostname
 }
 
 // GetTasks is the answer to GET_TASKS.

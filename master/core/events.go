@@ -125,7 +125,7 @@ func taskMessage(t *task, framework mesos.FrameworkID, info *mesospb.TaskInfo, h
 		Name: new(info.GetName()), TaskId: info.GetTaskId(), FrameworkId: frameworkID(framework), AgentId: info.GetAgentId(),
 		State: t.current().Enum(), Resources: info.GetResources(),
 		Statuses: statuses(history, info.GetTaskId().GetValue(), info.GetAgentId().GetValue()),
-		Labels: info.GetLabels(), Discovery: info.GetDiscovery(), Container: info.GetContainer(),
+		Labels:   info.GetLabels(), Discovery: info.GetDiscovery(), Container: info.GetContainer(),
 		HealthCheck: info.GetHealthCheck(), KillPolicy: info.GetKillPolicy(), Limits: info.GetLimits(),
 	}
 	command := info.GetCommand()

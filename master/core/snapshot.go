@@ -82,6 +82,7 @@ type Framework struct {
 type Offer struct {
 	ID        mesos.OfferID
 	Agent     mesos.AgentID
+	Hostname  string // of the agent
 	Role      string
 	Resources resources.Resources
 }
@@ -136,7 +137,7 @@ func (m *Master) viewFramework(f *framework) Framework {
 		handle: f.handle, used: f.used, active: f.active, unreachable: f.unreachable, ended: f.ended,
 	}
 	for _, o := range f.inOrder() {
-		view.Offers = append(view.Offers, Offer{m.offerID(o.number), o.agent.id, o.role, o.resources})
+		view.Offers = append(view.Offers, Offer{m.offerID(o.number), o.agent.id, o.agent.hostname, o.role, o.resources})
 		view.Offered = view.Offered.Add(o.resources)
 	}
 	return view

@@ -14,10 +14,10 @@ import (
 // framework: that of active tasks, of those that are unreachable, and of those
 // that are over. Active ones are in the chain of their agent, too.
 type task struct {
-	info        ref // its id, then its TaskInfo
-	history     ref // its statuses
+	info        ref              // its id, then its TaskInfo
+	history     ref              // its statuses
 	uuid        [uuidLength]byte // of the last update sent to the scheduler
-	sameHash    uint32 // the next row of the index
+	sameHash    uint32           // the next row of the index
 	framework   uint32
 	agent       uint32 // of an active task
 	ofFramework links

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/soukproject/souk/master/allocator"
 	"github.com/soukproject/souk/master/allocator/hierarchical"
@@ -172,7 +173,7 @@ func (s *scenario) verbs() map[string]func(*testing.T, args) {
 		"persisted": s.persisted, "agent": s.agent, "subscribe": s.subscribe, "tick": s.tick,
 		"accept": s.accept, "decline": s.decline, "kill": s.kill, "update": s.update, "ack": s.ack,
 		"reconcile": s.reconcile, "disconnect": s.disconnect, "pong": s.pong, "say": s.say,
-		"call": s.call, "operate": s.operate, "state": s.state,
+		"executor": s.executor, "call": s.call, "operate": s.operate, "state": s.state,
 	}
 }
 
@@ -289,6 +290,19 @@ func (s *scenario) agent(t *testing.T, a args) {
 		address = a.get("ip") + ":40000"
 	}
 	s.step(AgentSubscribed{x.session, address, x.sub})
+}
+
+// executor AGENT FRAMEWORK ID RESOURCES lets an agent come back with an executor.
+func (s *scenario) executor(t *testing.T, a args) {
+	x, f := s.sessions[a.words[0]], s.streams[a.words[1]]
+	s.minted++
+	x.session, x.seq = Session(s.minted), 0
+	x.sub = proto.CloneOf(x.sub)
+	x.sub.Agent.Id = agentID(mesos.AgentID(x.id))
+	x.sub.Executors = []*linkpb.Executor{{FrameworkId: frameworkID(mesos.FrameworkID(f.id)), Info: &mesospb.ExecutorInfo{
+		ExecutorId: executorID(a.words[2]), Resources: parse(t, a.words[3]),
+	}}}
+	s.step(AgentSubscribed{x.session, "10.0.0." + strings.TrimLeft(a.words[0], "a") + ":40000", x.sub})
 }
 
 // bring adds a task to what an agent reports.
@@ -576,6 +590,9 @@ func (s *scenario) state(t *testing.T, a args) {
 		for i := range list {
 			f := &list[i]
 			s.print("framework %s connected=%t recovered=%t completed=%t roles=%v", f.ID, f.Connected, f.Recovered, !f.Unregistered.IsZero(), f.Roles)
+			if used := snap.Used(f); !used.IsEmpty() {
+				s.print("  uses %s", used)
+			}
 			for task := range snap.ActiveTasks(f) {
 				s.print("  task %s %s on %s", task.GetTaskId().GetValue(), task.GetState(), task.GetAgentId().GetValue())
 			}
@@ -586,6 +603,9 @@ func (s *scenario) state(t *testing.T, a args) {
 				s.print("  completed task %s %s", task.GetTaskId().GetValue(), task.GetState())
 			}
 		}
+	}
+	for x := range snap.Executors() {
+		s.print("executor %s of %s on %s", x.Info.GetExecutorId().GetValue(), x.Framework, x.Agent)
 	}
 	s.print("unreachable agents: %d", snap.Unreachable)
 }
