@@ -176,7 +176,7 @@ func TestRegistryIsPruned(t *testing.T) {
 	}
 	r.Gone = []*registrypb.Gone{{Id: agentID("g1"), Since: timeInfo(now.Add(-2 * time.Hour))}, {Id: agentID("g2"), Since: timeInfo(now)}}
 	m.Step(now, Elected{r})
-	at, _ := m.Deadline()
+	at := now.Add(cfg.RegistryGCInterval)
 	var got []string
 	for _, e := range m.Step(at, Tick{}) {
 		if p, ok := e.(Persist); ok {
