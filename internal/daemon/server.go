@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"sync"
@@ -29,8 +30,8 @@ type Server struct {
 	Handler http.Handler
 	Log     *zap.Logger
 	// MaxConnections bounds open connections; 0 takes three quarters of the
-	// file descriptors the process may have. At the bound the connection that
-	// has waited longest without a request makes room.
+	// file descriptors the process may have, at most 50000. At the bound the
+	// connection that has waited longest without a request makes room.
 	MaxConnections int
 }
 
@@ -40,14 +41,17 @@ type Server struct {
 func (s Server) Serve(ctx context.Context, ln net.Listener) error {
 	limit := s.MaxConnections
 	if limit <= 0 {
-		limit = descriptorLimit() * 3 / 4
+		limit = min(descriptorLimit()*3/4, 50_000)
 	}
 	base, cancel := context.WithCancel(ctx)
 	defer cancel()
-	crowd := &crowd{limit: limit, waiting: list.New(), places: make(map[net.Conn]*list.Element)}
+	crowd := newCrowd(limit)
 	srv := &http.Server{
-		Handler:           s.Handler,
-		BaseContext:       func(net.Listener) context.Context { return base },
+		Handler:     crowd.wrap(s.Handler),
+		BaseContext: func(net.Listener) context.Context { return base },
+		ConnContext: func(ctx context.Context, conn net.Conn) context.Context {
+			return context.WithValue(ctx, connKey{}, conn)
+		},
 		ReadHeaderTimeout: headerTimeout,
 		ReadTimeout:       exchangeTimeout,
 		WriteTimeout:      exchangeTimeout,
@@ -76,10 +80,42 @@ func (s Server) Serve(ctx context.Context, ln net.Listener) error {
 }
 
 // Unbounded lifts the time limits of the exchange that w belongs to, for a
-// handler that streams or waits and sets deadlines of its own.
+// handler that streams or waits and sets deadlines of its own. Its connection
+// is not one that makes room for others.
 func Unbounded(w http.ResponseWriter) error {
+	if e, ok := w.(*exchange); ok {
+		e.crowd.keep(e.conn)
+	}
 	control := http.NewResponseController(w)
 	return errors.Join(control.SetReadDeadline(time.Time{}), control.SetWriteDeadline(time.Time{}))
+}
+
+// An exchange is one request's ResponseWriter, which knows its connection.
+type exchange struct {
+	http.ResponseWriter
+	crowd *crowd
+	conn  net.Conn
+}
+
+// Unwrap lets http.ResponseController reach the connection's own writer.
+func (e *exchange) Unwrap() http.ResponseWriter { return e.ResponseWriter }
+
+// Flush implements http.Flusher. A writer that cannot flush has nothing to.
+func (e *exchange) Flush() { _ = http.NewResponseController(e.ResponseWriter).Flush() }
+
+// ReadFrom keeps the fast path of copying a file to the connection.
+func (e *exchange) ReadFrom(r io.Reader) (int64, error) {
+	return io.Copy(e.ResponseWriter, r)
+}
+
+type connKey struct{}
+
+// wrap makes the writers of a handler's exchanges know their connections.
+func (c *crowd) wrap(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		conn, _ := r.Context().Value(connKey{}).(net.Conn)
+		next.ServeHTTP(&exchange{ResponseWriter: w, crowd: c, conn: conn}, r)
+	})
 }
 
 // descriptorLimit is how many files the process may have open.
@@ -88,61 +124,100 @@ func descriptorLimit() int {
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
 		return 1024
 	}
-	return int(min(limit.Cur, 1<<17))
+	return int(min(limit.Cur, 1<<20))
 }
 
 // A crowd is the open connections of a server. Those that wait – for their
-// first request or the next – stand in a line, the longest waiting first.
+// first request or the next – and those that are busy with one stand in two
+// lines, each with the longest standing first; streams stand in none.
 type crowd struct {
 	limit int
 
-	mu      sync.Mutex
-	open    int
-	waiting *list.List
-	places  map[net.Conn]*list.Element // nil element: a request is under way
+	mu            sync.Mutex
+	waiting, busy *list.List // of *place
+	places        map[net.Conn]*place
+}
+
+type place struct {
+	conn  net.Conn
+	since time.Time
+	line  *list.List // nil for a stream
+	at    *list.Element
+}
+
+func newCrowd(limit int) *crowd {
+	return &crowd{limit: limit, waiting: list.New(), busy: list.New(), places: make(map[net.Conn]*place)}
 }
 
 // changed implements http.Server.ConnState.
 func (c *crowd) changed(conn net.Conn, to http.ConnState) {
 	if evicted := c.move(conn, to); evicted != nil {
-		evicted.Close() // its own change to StateClosed follows
+		evicted.Close()
 	}
 }
 
 func (c *crowd) move(conn net.Conn, to http.ConnState) (evicted net.Conn) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	place, known := c.places[conn]
-	if place != nil {
-		c.waiting.Remove(place)
+	p := c.places[conn]
+	switch {
+	case p != nil:
+		p.leave()
+	case to == http.StateNew:
+		p = &place{conn: conn}
+		c.places[conn] = p
+	default:
+		return nil // evicted before
 	}
 	switch to {
 	case http.StateNew, http.StateIdle:
-		c.places[conn] = c.waiting.PushBack(conn)
+		p.stand(c.waiting)
 	case http.StateActive:
-		c.places[conn] = nil
+		p.stand(c.busy)
 	default: // closed or hijacked
 		delete(c.places, conn)
-		if known {
-			c.open--
-		}
+	}
+	if len(c.places) <= c.limit {
 		return nil
 	}
-	if !known {
-		c.open++
-	}
-	return c.evict(to)
+	return c.evict(p)
 }
 
-// evict takes the longest waiting connection out of a crowd that is too large.
-// If none waits but the new one, the new one goes. The caller holds mu.
-func (c *crowd) evict(to http.ConnState) net.Conn {
-	if to != http.StateNew || c.open <= c.limit {
-		return nil
+// keep takes a connection out of the lines: it is a stream.
+func (c *crowd) keep(conn net.Conn) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if p := c.places[conn]; p != nil {
+		p.leave()
 	}
-	first := c.waiting.Front()
-	conn := c.waiting.Remove(first).(net.Conn)
-	delete(c.places, conn)
-	c.open--
-	return conn
+}
+
+// evict takes a connection out of a crowd that is too large: the one that waits
+// longest, or, if only the newcomer waits, the one whose request takes longest
+// and too long, or the newcomer. The caller holds mu.
+func (c *crowd) evict(newcomer *place) net.Conn {
+	gone := newcomer
+	if first := c.waiting.Front(); first != nil && first.Value != newcomer {
+		gone = first.Value.(*place)
+	} else if first := c.busy.Front(); first != nil && time.Since(first.Value.(*place).since) > busyPatience {
+		gone = first.Value.(*place)
+	}
+	gone.leave()
+	delete(c.places, gone.conn)
+	return gone.conn
+}
+
+// busyPatience is how long a request may take when others wait for its place.
+const busyPatience = 3 * time.Second
+
+func (p *place) stand(line *list.List) {
+	p.line, p.since = line, time.Now()
+	p.at = line.PushBack(p)
+}
+
+func (p *place) leave() {
+	if p.line != nil {
+		p.line.Remove(p.at)
+		p.line, p.at = nil, nil
+	}
 }

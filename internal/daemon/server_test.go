@@ -63,6 +63,38 @@ func TestWaitingConnectionsMakeRoom(t *testing.T) {
 	}
 }
 
+// TestSlowRequestsMakeRoom: those that hold every place with a body that never
+// ends lose it once others have waited a while.
+func TestSlowRequestsMakeRoom(t *testing.T) {
+	begun := make(chan bool, 100)
+	reading := func(w http.ResponseWriter, r *http.Request) {
+		begun <- true
+		io.Copy(io.Discard, r.Body)
+		ok(w, r)
+	}
+	address := serve(t, daemon.Server{Handler: http.HandlerFunc(reading), MaxConnections: 5})
+	for range 5 {
+		conn, err := net.Dial("tcp", address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		fmt.Fprint(conn, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n1")
+		<-begun
+	}
+	client := http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+		resp, err := client.Get("http://" + address + "/health")
+		if err == nil {
+			resp.Body.Close()
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("GET behind 5 slow requests: %v", err)
+		}
+	}
+}
+
 func TestConnectionsInUseAreKept(t *testing.T) {
 	release := make(chan struct{})
 	handler := func(w http.ResponseWriter, r *http.Request) {
