@@ -21,6 +21,7 @@ import (
 	"github.com/soukproject/souk/internal/callevent"
 	"github.com/soukproject/souk/internal/daemon"
 	"github.com/soukproject/souk/internal/metrics"
+	"github.com/soukproject/souk/internal/routing"
 )
 
 // MesosVersion is the release whose API is spoken. Clients read it as dotted
@@ -66,32 +67,32 @@ type api struct{ Config }
 // New returns the handler of everything an agent answers.
 func New(cfg Config) http.Handler {
 	a := &api{cfg}
-	return newRouter(a.routes())
+	return routing.New("slave(1)", a.routes())
 }
 
 // routes lists everything the agent answers.
-func (a *api) routes() []route {
+func (a *api) routes() []routing.Route {
 	up := a.recovered
-	return []route{
-		{path: "/slave(1)/api/v1", handler: up(a.operator)},
-		{path: "/slave(1)/api/v1/executor", handler: absent("the executor API")},
-		{path: "/slave(1)/api/v1/resource_provider", handler: absent("the resource provider API")},
-		{path: "/slave(1)/state", handler: up(a.state)},
-		{path: "/slave(1)/state.json", handler: up(a.state)},
-		{path: "/slave(1)/containers", handler: up(a.containers)},
-		{path: "/slave(1)/monitor/statistics", handler: up(a.statistics)},
-		{path: "/slave(1)/containerizer/debug", handler: missing},
-		{path: "/slave(1)/flags", handler: a.flags},
-		{path: "/slave(1)/health", handler: func(http.ResponseWriter, *http.Request) {}},
-		{path: "/files/browse", handler: a.browse},
-		{path: "/files/read", handler: a.read},
-		{path: "/files/download", handler: a.download},
-		{path: "/files/debug", handler: up(a.debugFiles)},
-		{path: "/logging/toggle", handler: missing},
-		{path: "/system/stats.json", handler: systemStats},
-		{path: "/version", handler: a.version},
-		{path: "/metrics/snapshot", handler: a.Metrics.SnapshotHandler().ServeHTTP},
-		{path: "/metrics", exact: true, handler: a.Metrics.PrometheusHandler().ServeHTTP},
+	return []routing.Route{
+		{Path: "/slave(1)/api/v1", Handler: up(a.operator)},
+		{Path: "/slave(1)/api/v1/executor", Handler: absent("the executor API")},
+		{Path: "/slave(1)/api/v1/resource_provider", Handler: absent("the resource provider API")},
+		{Path: "/slave(1)/state", Handler: up(a.state)},
+		{Path: "/slave(1)/state.json", Handler: up(a.state)},
+		{Path: "/slave(1)/containers", Handler: up(a.containers)},
+		{Path: "/slave(1)/monitor/statistics", Handler: up(a.statistics)},
+		{Path: "/slave(1)/containerizer/debug", Handler: missing},
+		{Path: "/slave(1)/flags", Handler: a.flags},
+		{Path: "/slave(1)/health", Handler: func(http.ResponseWriter, *http.Request) {}},
+		{Path: "/files/browse", Handler: a.browse},
+		{Path: "/files/read", Handler: a.read},
+		{Path: "/files/download", Handler: a.download},
+		{Path: "/files/debug", Handler: up(a.debugFiles)},
+		{Path: "/logging/toggle", Handler: missing},
+		{Path: "/system/stats.json", Handler: systemStats},
+		{Path: "/version", Handler: a.version},
+		{Path: "/metrics/snapshot", Handler: a.Metrics.SnapshotHandler().ServeHTTP},
+		{Path: "/metrics", Exact: true, Handler: a.Metrics.PrometheusHandler().ServeHTTP},
 	}
 }
 

@@ -59,7 +59,7 @@ func doors() []struct {
 		{"go.etcd.io/bbolt/...", []string{"internal/state/boltstate"}},
 		{"github.com/opencontainers/runc/...", []string{"agent/containerizer/runc/launcher", "cmd/souk-containerizer"}},
 		{"github.com/opencontainers/cgroups/...", []string{"agent/containerizer/runc/launcher", "cmd/souk-containerizer"}},
-		{"github.com/gorilla/mux", []string{"master/api", "agent/api", "frameworks/marathon/api", "frameworks/chronos/api"}},
+		{"github.com/gorilla/mux", []string{"internal/routing", "frameworks/marathon/api", "frameworks/chronos/api"}},
 		{"github.com/prometheus/client_golang/...", []string{"internal/metrics"}},
 	}
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/soukproject/souk/internal/daemon"
 	"github.com/soukproject/souk/internal/leader"
 	"github.com/soukproject/souk/internal/metrics"
+	"github.com/soukproject/souk/internal/routing"
 	"github.com/soukproject/souk/master/core"
 	mesospb "github.com/soukproject/souk/proto/mesos/v1"
 )
@@ -125,7 +126,7 @@ func New(cfg Config) http.Handler {
 		raiser:     newRaiser(cfg.Level),
 	}
 	cfg.Metrics.AddSource(a.measure)
-	return newRouter(a.routes())
+	return routing.New("master", a.routes())
 }
 
 // acquire takes a token, or refuses with 503 if there is none.

@@ -1,4 +1,7 @@
-package api
+// Package routing owns how paths of a master and an agent find their handler:
+// as in libprocess, on which Mesos stands, so that every spelling in use works.
+// It knows no path itself.
+package routing
 
 import (
 	"net/http"
@@ -10,46 +13,47 @@ import (
 	"github.com/soukproject/souk/internal/callevent"
 )
 
-// A route is a path and who answers it. Paths begin with the component they
-// belong to.
-type route struct {
-	path    string
-	exact   bool // longer paths are not answered by it
-	handler http.HandlerFunc
-}
-
-// defaultComponent gets the paths that name no component.
-const defaultComponent = "slave(1)"
-
 // maxSegments is more than any path that means something.
 const maxSegments = 64
 
-// A router dispatches as libprocess does (mesos-api 1.1): the first segment,
-// percent-decoded, names a component, else the default one is meant; the
-// longest registered prefix of the rest answers.
-type router struct {
+// A Route is a path and who answers it. Paths begin with the component they
+// belong to: /master/state, /slave(1)/state, /files/read.
+type Route struct {
+	Path    string
+	Exact   bool // longer paths are not answered by it
+	Handler http.HandlerFunc
+}
+
+// A Router dispatches as libprocess does (mesos-api 1.1): the first segment,
+// percent-decoded, names a component, else the default one is meant; the longest
+// registered prefix of the rest answers. Nothing is ever redirected to a cleaner
+// path, because clients do not follow that with a POST.
+type Router struct {
 	mux        *mux.Router
+	component  string // of paths that name none
 	components map[string]bool
 	exact      map[string]bool // by path: whether longer paths are left out
 }
 
-func newRouter(routes []route) *router {
-	r := &router{
+// New returns a router whose paths without a component belong to component.
+func New(component string, routes []Route) *Router {
+	r := &Router{
 		mux:        mux.NewRouter().SkipClean(true),
+		component:  component,
 		components: make(map[string]bool),
 		exact:      make(map[string]bool),
 	}
 	for _, rt := range routes {
-		component, _, _ := strings.Cut(rt.path[1:], "/")
+		component, _, _ := strings.Cut(rt.Path[1:], "/")
 		r.components[component] = true
-		r.exact[rt.path] = rt.exact
-		r.mux.Path(rt.path).Handler(rt.handler)
+		r.exact[rt.Path] = rt.Exact
+		r.mux.Path(rt.Path).Handler(rt.Handler)
 	}
 	return r
 }
 
 // ServeHTTP implements http.Handler.
-func (r *router) ServeHTTP(w http.ResponseWriter, req *http.Request) {
+func (r *Router) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	if !strings.HasPrefix(req.URL.Path, "/") { // OPTIONS *
 		callevent.WriteError(w, callevent.Errorf(http.StatusBadRequest, "Request URL path must start with '/'"))
 		return
@@ -66,8 +70,8 @@ func (r *router) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 }
 
 // resolve finds the route that answers an escaped path.
-func (r *router) resolve(escaped string) (path string, ok bool) {
-	var segments []string
+func (r *Router) resolve(escaped string) (path string, ok bool) {
+	segments := make([]string, 0, 8)
 	for segment := range strings.SplitSeq(escaped, "/") {
 		if segment == ".." || len(segments) > maxSegments {
 			return "", false
@@ -79,19 +83,19 @@ func (r *router) resolve(escaped string) (path string, ok bool) {
 	return r.longest(r.qualify(segments))
 }
 
-// qualify puts the component first; the other segments are taken as they are.
-func (r *router) qualify(segments []string) []string {
+// qualify puts the component first, decoded; the other segments are taken as they are.
+func (r *Router) qualify(segments []string) []string {
 	if len(segments) > 0 {
 		first, err := url.PathUnescape(segments[0])
 		if err == nil && r.components[first] {
 			return append([]string{first}, segments[1:]...)
 		}
 	}
-	return append([]string{defaultComponent}, segments...)
+	return append([]string{r.component}, segments...)
 }
 
 // longest drops segments from the end until a route is left.
-func (r *router) longest(segments []string) (string, bool) {
+func (r *Router) longest(segments []string) (string, bool) {
 	for n := len(segments); n > 0; n-- {
 		path := "/" + strings.Join(segments[:n], "/")
 		if exact, ok := r.exact[path]; ok && (n == len(segments) || !exact) {
