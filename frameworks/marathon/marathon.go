@@ -115,7 +115,7 @@ func (c Config) scheduler(id string, address net.Addr) scheduler.Config {
 	}
 	return scheduler.Config{
 		Master: c.Master, Detect: c.Detect, HTTP: c.HTTP, Framework: info,
-		Principal: c.Principal, Secret: c.Secret, Log: c.Log.Named("scheduler"),
+		Principal: c.Principal, Secret: c.Secret, Log: c.Log,
 	}
 }
 

@@ -40,9 +40,5 @@ func (l *loop) note(e core.Publish) {
 		l.log.Info(d.EventType, zap.String("deployment_id", d.ID), zap.String("reason", d.Reason))
 	case core.UnhealthyKilled:
 		l.log.Warn("unhealthy task killed", zap.String("task_id", d.TaskID), zap.String("reason", d.Reason))
-	case core.SchedulerSubscribed:
-		l.log.Info("subscribed", zap.String("framework_id", d.FrameworkID), zap.String("master", d.Master))
-	case core.SchedulerDisconnected:
-		l.log.Warn("subscription lost")
 	}
 }

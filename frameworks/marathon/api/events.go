@@ -33,6 +33,7 @@ type Hub struct {
 
 type listener struct {
 	types  []string // empty: all
+	light  bool     // plans without trees
 	events chan core.Publish
 }
 
@@ -57,13 +58,13 @@ func (h *Hub) Publish(e core.Publish) {
 }
 
 // listen is nil when there are too many listeners.
-func (h *Hub) listen(types []string) *listener {
+func (h *Hub) listen(types []string, light bool) *listener {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if len(h.listeners) >= maxListeners {
 		return nil
 	}
-	l := &listener{types, make(chan core.Publish, h.limit)}
+	l := &listener{types, light, make(chan core.Publish, h.limit)}
 	h.listeners[l] = true
 	return l
 }
@@ -94,7 +95,8 @@ func (s *server) streamEvents(w http.ResponseWriter, r *http.Request) {
 		writeMessage(w, http.StatusMethodNotAllowed, "events are streamed: send Accept: text/event-stream")
 		return
 	}
-	l := s.Hub.listen(r.URL.Query()["event_type"])
+	q := r.URL.Query()
+	l := s.Hub.listen(q["event_type"], q.Get("plan-format") == "light")
 	if l == nil {
 		writeMessage(w, http.StatusServiceUnavailable, fmt.Sprintf("more than %d event streams are open", maxListeners))
 		return
@@ -136,7 +138,7 @@ func relay(w http.ResponseWriter, r *http.Request, l *listener) error {
 				return errors.New("the listener did not keep up")
 			}
 			var err error
-			if frame, err = frameOf(e); err != nil {
+			if frame, err = l.frame(e); err != nil {
 				return err
 			}
 		}
@@ -151,10 +153,28 @@ func ignoreUnsupported(err error) error {
 	return err
 }
 
-func frameOf(e core.Publish) ([]byte, error) {
-	data, err := json.Marshal(e.Data)
+// frame is an event as it is sent to l.
+func (l *listener) frame(e core.Publish) ([]byte, error) {
+	payload := e.Data
+	if l.light {
+		payload = lighten(payload)
+	}
+	data, err := json.Marshal(payload)
 	if err != nil {
 		return nil, fmt.Errorf("encode %s: %w", e.Type, err)
 	}
 	return fmt.Appendf(nil, "event: %s\r\ndata: %s\r\n\r\n", e.Type, data), nil
+}
+
+// lighten takes the trees out of the plan of an event.
+func lighten(data any) any {
+	switch d := data.(type) {
+	case core.DeploymentStepped:
+		d.Plan = d.Plan.Light()
+		return d
+	case core.DeploymentEnded:
+		d.Plan = d.Plan.Light()
+		return d
+	}
+	return data
 }

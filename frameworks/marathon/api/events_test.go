@@ -1,6 +1,7 @@
 package api
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/soukproject/souk/frameworks/marathon/core"
@@ -9,7 +10,7 @@ import (
 // TestSlowListenersAreCutOff: one that does not read must not hold up the others.
 func TestSlowListenersAreCutOff(t *testing.T) {
 	h := NewHub(2)
-	slow, picky := h.listen(nil), h.listen([]string{"b"})
+	slow, picky := h.listen(nil, false), h.listen([]string{"b"}, false)
 	for range 3 {
 		h.Publish(core.Publish{Type: "a"})
 	}
@@ -27,6 +28,21 @@ func TestSlowListenersAreCutOff(t *testing.T) {
 	}
 	h.leave(picky)
 	h.leave(slow) // a second time does no harm
+}
+
+// TestPlans: the Python client cannot do without the trees, others ask for
+// plans without.
+func TestPlans(t *testing.T) {
+	e := core.Publish{Type: "deployment_success", Data: core.DeploymentEnded{ID: "d", Plan: core.Plan{Original: &core.Tree{ID: "/"}, Target: &core.Tree{ID: "/"}}}}
+	for light, want := range map[bool]bool{false: true, true: false} {
+		frame, err := (&listener{light: light}).frame(e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Contains(string(frame), `"original":{"id":"/"`); got != want {
+			t.Errorf("light %v: %s", light, frame)
+		}
+	}
 }
 
 func TestSelectorErrors(t *testing.T) {

@@ -12,7 +12,7 @@ import (
 )
 
 // groupRoutes: groups are read from the ids of apps. They have no definition of
-// their own in this version, so they cannot be changed.
+// their own in this version, so they can be deleted but not changed.
 func (s *server) groupRoutes(r *mux.Router) {
 	r.HandleFunc("/v2/groups", s.showGroup).Methods("GET")
 	r.HandleFunc("/v2/groups/{id:.+}/apps", s.listGroupApps).Methods("GET")
@@ -20,9 +20,11 @@ func (s *server) groupRoutes(r *mux.Router) {
 	r.HandleFunc("/v2/groups/{id:.+}/versions", s.refuse("the history of groups; read /v2/apps/{id}/versions")).Methods("GET")
 	r.HandleFunc("/v2/groups/{id:.+}/versions/{version}", s.refuse("the history of groups; read /v2/apps/{id}/versions/{version}")).Methods("GET")
 	r.HandleFunc("/v2/groups/{id:.+}", s.showGroup).Methods("GET")
-	change := s.refuse("changes of groups; send the apps to PUT /v2/apps as an array, or delete them one by one")
-	r.HandleFunc("/v2/groups", change).Methods("POST", "PUT", "PATCH", "DELETE")
-	r.HandleFunc("/v2/groups/{id:.+}", change).Methods("POST", "PUT", "PATCH", "DELETE")
+	change := s.refuse("changes of groups; send the apps to PUT /v2/apps as an array")
+	r.HandleFunc("/v2/groups", change).Methods("POST", "PUT", "PATCH")
+	r.HandleFunc("/v2/groups/{id:.+}", change).Methods("POST", "PUT", "PATCH")
+	r.HandleFunc("/v2/groups", s.deleteGroup).Methods("DELETE")
+	r.HandleFunc("/v2/groups/{id:.+}", s.deleteGroup).Methods("DELETE")
 }
 
 // groupJSON is a group with what lies in it.
@@ -33,7 +35,6 @@ type groupJSON struct {
 	Pods         *[]any         `json:"pods,omitempty"`
 	Dependencies []string       `json:"dependencies"`
 	Version      spec.Timestamp `json:"version"`
-	EnforceRole  bool           `json:"enforceRole"`
 }
 
 func (s *server) showGroup(w http.ResponseWriter, r *http.Request) {
@@ -88,6 +89,15 @@ func groupOf(id string, apps []core.AppInfo, e embed, show map[string]bool) grou
 		g.Pods = &[]any{}
 	}
 	return g
+}
+
+func (s *server) deleteGroup(w http.ResponseWriter, r *http.Request) {
+	force, err := flag(r, "force", false)
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	s.do(w, r, core.DeleteGroup{ID: appID(r), Force: force})
 }
 
 // children are the groups directly below id that have apps, sorted.

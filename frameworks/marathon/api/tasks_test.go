@@ -191,6 +191,12 @@ func TestGroups(t *testing.T) {
 	if a := call(t, "PUT", url+"/v2/groups/a", `{}`); a.status != 501 {
 		t.Errorf("PUT = %d %s, want 501", a.status, a.body)
 	}
+	if a := call(t, "DELETE", url+"/v2/groups/a?force=true", ""); a.status != 200 {
+		t.Errorf("DELETE = %d %s, want 200", a.status, a.body)
+	}
+	if a := call(t, "GET", url+"/v2/apps", ""); strings.Contains(a.body, "/a/") || !strings.Contains(a.body, `"/c"`) {
+		t.Errorf("apps after the group is deleted = %s", a.body)
+	}
 }
 
 func TestEventStream(t *testing.T) {

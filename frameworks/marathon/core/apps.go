@@ -14,7 +14,7 @@ type app struct {
 	versions []*spec.App
 	// deleting: gone from the tree of apps, yet kept until its deployment ends.
 	deleting   bool
-	instances  map[string]*Instance
+	instances  []*Instance // the first staged first
 	deployment *deployment // that locks the app, or nil
 	failure    *TaskFailure
 	queue      queue
@@ -47,7 +47,7 @@ func (c *Core) obtain(id string) *app {
 	if a, ok := c.apps[id]; ok {
 		return a
 	}
-	a := &app{id: id, instances: map[string]*Instance{}}
+	a := &app{id: id}
 	c.apps[id] = a
 	i, _ := slices.BinarySearch(c.order, id)
 	c.order = slices.Insert(c.order, i, id)
@@ -100,7 +100,7 @@ func (c *Core) keep(a *app, def *spec.App) []Op {
 
 // needed reports whether an instance or the running deployment uses the version.
 func (c *Core) needed(a *app, v spec.Timestamp) bool {
-	if a.deployment != nil && a.deployment.Original[a.id] == v {
+	if a.deployment != nil && a.deployment.Before[a.id] == v {
 		return true
 	}
 	for _, in := range a.instances {

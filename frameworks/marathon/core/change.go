@@ -9,8 +9,14 @@ import (
 	"github.com/soukproject/souk/frameworks/marathon/core/spec"
 )
 
-// maxEdits bounds the apps of one request, so that its records fit one write.
-const maxEdits = 1000
+// What one request may write fits one transaction of the store, and each record
+// one of its entries.
+const (
+	maxEdits      = 1000
+	maxDefinition = 512 << 10 // bytes of one app's JSON
+	maxChange     = 6 << 20   // bytes of all of them
+	maxPlan       = 512 << 10 // bytes of the deployment's record, about
+)
 
 // An edit gives one app a definition, or none.
 type edit struct {
@@ -35,6 +41,9 @@ func (c *Core) change(edits []edit, force bool) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
+	if err := t.checkSize(); err != nil {
+		return Result{}, err
+	}
 	steps := t.steps()
 	conflicts := c.conflicts(steps)
 	if len(conflicts) > 0 && !force {
@@ -46,14 +55,14 @@ func (c *Core) change(edits []edit, force bool) (Result, error) {
 
 // target is the tree of apps as it would be.
 type target struct {
-	version spec.Timestamp
-	edits   []edit
-	before  map[string]*spec.App // of the edited apps, nil for new ones
-	tree    map[string]*spec.App // all apps
+	previous, version spec.Timestamp
+	edits             []edit
+	before            map[string]*spec.App // of the edited apps, nil for new ones
+	tree              map[string]*spec.App // all apps
 }
 
 func (c *Core) target(edits []edit, version spec.Timestamp) (*target, error) {
-	t := &target{version: version, before: map[string]*spec.App{}, tree: map[string]*spec.App{}}
+	t := &target{previous: c.lastVersion, version: version, before: map[string]*spec.App{}, tree: map[string]*spec.App{}}
 	for _, id := range c.order {
 		if a := c.existing(id); a != nil {
 			t.tree[id] = a.current()
@@ -77,6 +86,25 @@ func (c *Core) target(edits []edit, version spec.Timestamp) (*target, error) {
 		t.edits = append(t.edits, e)
 	}
 	return t, c.checkTree(t)
+}
+
+// checkSize refuses what could not be stored.
+func (t *target) checkSize() error {
+	total, plan := 0, 0
+	for _, e := range t.edits {
+		plan += 3*len(e.id) + 200
+		if e.def == nil {
+			continue
+		}
+		size := len(e.def.JSON())
+		if total += size; size > maxDefinition {
+			return spec.Refuse("/", "the definition of %s has %d bytes, at most %d can be stored", e.id, size, maxDefinition)
+		}
+	}
+	if total > maxChange || plan > maxPlan {
+		return invalid("the change is too large: %d bytes of definitions, at most %d; change fewer apps at a time", total, maxChange)
+	}
+	return nil
 }
 
 // dated gives a definition its version: that of before if nothing differs.
@@ -208,8 +236,11 @@ func (c *Core) commit(t *target, steps []Step, conflicts []*deployment) Result {
 		ops = append(ops, c.cancel(d, again, "The deployment was cancelled by another one.")...)
 	}
 	d := &deployment{
-		Plan:     Plan{ID: randomUUID(c.cfg.Rand), Version: t.version, Steps: steps},
-		Original: map[string]spec.Timestamp{},
+		Plan: Plan{
+			ID: randomUUID(c.cfg.Rand), Version: t.version, Steps: steps,
+			Original: &Tree{"/", t.previous}, Target: &Tree{"/", t.version},
+		},
+		Before: map[string]spec.Timestamp{},
 	}
 	for _, e := range t.edits {
 		ops = append(ops, c.apply(t, d, e)...)
@@ -246,9 +277,9 @@ func latest(ops []Op) []Op {
 func (c *Core) apply(t *target, d *deployment, e edit) []Op {
 	before := t.before[e.id]
 	if before != nil {
-		d.Original[e.id] = before.Version
+		d.Before[e.id] = before.Version
 	} else if e.def != nil {
-		d.Original[e.id] = 0
+		d.Before[e.id] = 0
 	}
 	switch {
 	case e.def == nil && before == nil:

@@ -38,7 +38,7 @@ func (a *app) meets(c spec.Constraint, o *offer, peers []*Instance) bool {
 func (a *app) peers() []*Instance {
 	var out []*Instance
 	since := a.current().VersionInfo.LastConfigChangeAt
-	for _, in := range a.sortedInstances() {
+	for _, in := range a.instances {
 		if in.Version >= since && in.Condition != UnreachableInactive {
 			out = append(out, in)
 		}

@@ -29,11 +29,26 @@ type Step struct {
 	Actions []Action `json:"actions"`
 }
 
-// A Plan is a deployment as events show it.
+// A Plan is a deployment as events show it. Original and Target name the trees
+// of apps before and after; clients that ask for light plans get neither.
 type Plan struct {
+	ID       string         `json:"id"`
+	Version  spec.Timestamp `json:"version"`
+	Original *Tree          `json:"original,omitempty"`
+	Target   *Tree          `json:"target,omitempty"`
+	Steps    []Step         `json:"steps"`
+}
+
+// A Tree names a version of the tree of apps.
+type Tree struct {
 	ID      string         `json:"id"`
 	Version spec.Timestamp `json:"version"`
-	Steps   []Step         `json:"steps"`
+}
+
+// Light is the plan without its trees.
+func (p Plan) Light() Plan {
+	p.Original, p.Target = nil, nil
+	return p
 }
 
 // A deployment moves apps to their current definitions, step by step. Its JSON
@@ -41,8 +56,8 @@ type Plan struct {
 // can be done again.
 type deployment struct {
 	Plan
-	// Original names the definitions before, 0 for apps that did not exist.
-	Original map[string]spec.Timestamp `json:"original"`
+	// Before names the definitions before, 0 for apps that did not exist.
+	Before map[string]spec.Timestamp `json:"before"`
 
 	current int
 	done    map[string]bool // apps whose action of the current step is done
@@ -144,7 +159,8 @@ func (c *Core) finish(d *deployment) {
 }
 
 // unlock ends a deployment and forgets the definitions of apps it removed, but
-// for those that are defined again. It returns what is to be written.
+// for those that are defined again. It returns what is left to be written: the
+// record of the deployment goes last, so that another leader would repeat the rest.
 func (c *Core) unlock(d *deployment, again map[string]bool) []Op {
 	c.deployments = slices.DeleteFunc(c.deployments, func(x *deployment) bool { return x == d })
 	var ops []Op
@@ -158,7 +174,7 @@ func (c *Core) unlock(d *deployment, again map[string]bool) []Op {
 		}
 		a.deployment = nil
 		if a.deleting && !again[id] {
-			ops = append(ops, c.bury(a)...)
+			c.bury(a)
 		}
 		c.touch(id)
 	}
@@ -166,7 +182,7 @@ func (c *Core) unlock(d *deployment, again map[string]bool) []Op {
 }
 
 // bury forgets an app's definitions. Instances that are left are stopped.
-func (c *Core) bury(a *app) []Op {
+func (c *Core) bury(a *app) {
 	var ops []Op
 	for _, def := range a.versions {
 		ops = append(ops, Op{Name: appRecord(a.id, def.Version), Delete: true})
@@ -176,7 +192,7 @@ func (c *Core) bury(a *app) []Op {
 	}
 	a.versions, a.failure, a.deleting, a.queue = nil, nil, false, queue{}
 	delete(c.demand.waiting, a.id)
-	return ops
+	c.out.persist(ops...)
 }
 
 // cancel stops a deployment where it is.

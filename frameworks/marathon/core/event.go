@@ -89,6 +89,11 @@ type (
 		ID    string
 		Force bool
 	}
+	// DeleteGroup removes all apps below a group, "/" for all there are.
+	DeleteGroup struct {
+		ID    string
+		Force bool
+	}
 	// RestartApp replaces all instances of an app.
 	RestartApp struct {
 		ID    string
@@ -120,6 +125,7 @@ type AppUpdate struct {
 func (CreateApp) request()        {}
 func (UpdateApps) request()       {}
 func (DeleteApp) request()        {}
+func (DeleteGroup) request()      {}
 func (RestartApp) request()       {}
 func (KillTasks) request()        {}
 func (CancelDeployment) request() {}

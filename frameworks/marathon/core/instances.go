@@ -164,8 +164,14 @@ func looksLikeUUID(s string) bool {
 // add takes an instance into the tables.
 func (c *Core) add(in *Instance) {
 	a := c.obtain(in.AppID)
-	a.instances[in.ID] = in
+	i, _ := slices.BinarySearchFunc(a.instances, in, oldestFirst)
+	a.instances = slices.Insert(a.instances, i, in)
 	c.tasks[in.TaskID] = in
+	a.equip(in)
+}
+
+// equip makes room for the results of the instance's health checks.
+func (a *app) equip(in *Instance) {
 	if def := a.definition(in.Version); def != nil {
 		in.health = make([]health, len(def.HealthChecks))
 	}
@@ -174,7 +180,9 @@ func (c *Core) add(in *Instance) {
 // forget drops an instance and its record.
 func (c *Core) forget(in *Instance) {
 	a := c.apps[in.AppID]
-	delete(a.instances, in.ID)
+	if i, found := slices.BinarySearchFunc(a.instances, in, oldestFirst); found {
+		a.instances = slices.Delete(a.instances, i, i+1)
+	}
 	delete(c.tasks, in.TaskID)
 	c.kills.drop(in.TaskID)
 	c.out.persist(Op{Name: instanceRecord(in.ID), Delete: true})
@@ -183,16 +191,6 @@ func (c *Core) forget(in *Instance) {
 
 // store writes the instance as it is now.
 func (c *Core) store(in *Instance) { c.out.persist(recordInstance(in)) }
-
-// sortedInstances are the app's instances, the first staged first.
-func (a *app) sortedInstances() []*Instance {
-	out := make([]*Instance, 0, len(a.instances))
-	for _, in := range a.instances {
-		out = append(out, in)
-	}
-	slices.SortFunc(out, oldestFirst)
-	return out
-}
 
 func oldestFirst(a, b *Instance) int {
 	return cmp.Or(cmp.Compare(a.StagedAt, b.StagedAt), cmp.Compare(a.ID, b.ID))

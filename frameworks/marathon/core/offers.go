@@ -11,9 +11,10 @@ import (
 // Instances are stored before the offer is accepted.
 func (c *Core) offered(ev Offered) {
 	c.stats.OffersIncoming += len(ev.Offers)
+	apps := c.waitingApps()
 	var unused []string
 	for _, o := range ev.Offers {
-		launched := c.useOffer(newOffer(o, c.cfg.Rules.Role))
+		launched := c.useOffer(newOffer(o, c.cfg.Rules.Role), apps)
 		if len(launched) == 0 {
 			unused = append(unused, o.GetId().GetValue())
 			continue
@@ -30,8 +31,8 @@ func (c *Core) offered(ev Offered) {
 // useOffer launches instances round robin, one of each app that fits, until the
 // offer is used up or the limit reached. Who begins is left to chance, so that
 // no app starves behind another.
-func (c *Core) useOffer(o *offer) []*mesospb.TaskInfo {
-	apps := c.waitingApps()
+func (c *Core) useOffer(o *offer, waiting []*app) []*mesospb.TaskInfo {
+	apps := slices.DeleteFunc(slices.Clone(waiting), func(a *app) bool { return a.queue.wanting == 0 })
 	c.cfg.Rand.Shuffle(len(apps), func(i, j int) { apps[i], apps[j] = apps[j], apps[i] })
 	var tasks []*mesospb.TaskInfo
 	var ops []Op

@@ -34,7 +34,7 @@ func (c *Core) pursue(id string) {
 
 // plan chooses what to aim for: the action of a running deployment, or what holds.
 func (c *Core) plan(a *app) plan {
-	if a.deployment == nil {
+	if a.deployment == nil || a.current() == nil {
 		return c.hold(a)
 	}
 	switch a.deployment.actionOf(a.id) {
@@ -63,7 +63,7 @@ func (c *Core) hold(a *app) plan {
 // stop ends everything.
 func (c *Core) stop(a *app) plan {
 	p := plan{done: len(a.instances) == 0}
-	for _, in := range a.sortedInstances() {
+	for _, in := range a.instances {
 		if in.Goal != GoalDecommissioned {
 			p.kill = append(p.kill, in)
 		}
@@ -71,79 +71,107 @@ func (c *Core) stop(a *app) plan {
 	return p
 }
 
-// census counts an app's instances as plans see them.
+// A census counts an app's instances as plans see them. It is taken after every
+// event, and therefore only counts; who is meant is looked up when it matters.
 type census struct {
-	total   int         // all that may still run
-	dying   int         // on their way out
-	fresh   []*Instance // of the current configuration
-	old     []*Instance // of an earlier one
-	healthy int         // fresh ones that serve
+	total   int // all that may still run
+	dying   int // of these, on their way out
+	fresh   int // of the current configuration
+	old     int // of an earlier one
+	healthy int // fresh ones that serve
+	serving int // old ones that serve, or may
+	alive   int // of whatever configuration, that serve
 }
 
-func (a *app) census() census {
-	var n census
-	since := a.current().VersionInfo.LastConfigChangeAt
-	for _, in := range a.sortedInstances() {
+func (a *app) census() (n census) {
+	for _, in := range a.instances {
 		if in.Condition == UnreachableInactive {
 			continue
 		}
 		n.total++
+		v := verdictOf(in)
 		switch {
 		case in.Goal == GoalDecommissioned:
 			n.dying++
-		case in.Version < since:
-			n.old = append(n.old, in)
+			continue
+		case a.outdated(in):
+			n.old++
+			if v != unhealthy {
+				n.serving++
+			}
 		default:
-			n.fresh = append(n.fresh, in)
-			if verdictOf(in) == healthy {
+			n.fresh++
+			if v == healthy {
 				n.healthy++
 			}
+		}
+		if v == healthy {
+			n.alive++
 		}
 	}
 	return n
 }
 
+// outdated reports whether the instance has an earlier configuration.
+func (a *app) outdated(in *Instance) bool {
+	return in.Version < a.current().VersionInfo.LastConfigChangeAt
+}
+
+// wanted are the instances of the app that are to go on and that is accepts.
+func (a *app) wanted(is func(*Instance) bool) []*Instance {
+	var out []*Instance
+	for _, in := range a.instances {
+		if in.Goal != GoalDecommissioned && in.Condition != UnreachableInactive && is(in) {
+			out = append(out, in)
+		}
+	}
+	return out
+}
+
 // scale aims for n instances, of whatever configuration.
 func (c *Core) scale(a *app, n int) plan {
 	all := a.census()
-	have := append(all.old, all.fresh...)
-	alive := all.healthy
-	for _, in := range all.old {
-		if verdictOf(in) == healthy {
-			alive++
-		}
-	}
+	have := all.old + all.fresh
 	p := plan{
-		launch: max(0, n-len(have)),
-		done:   len(have) == n && alive == n && all.dying == 0,
+		launch: max(0, n-have),
+		done:   have == n && all.alive == n && all.dying == 0,
 	}
 	if a.current().SingleInstance() {
 		p.launch = max(0, n-len(a.instances))
 	}
-	p.kill = victims(a, have, len(have)-n)
+	if have > n {
+		p.kill = victims(a, a.wanted(func(*Instance) bool { return true }), have-n)
+	}
 	return p
 }
 
 // replace aims for n instances of the current configuration, within the bounds
 // of the upgrade strategy: at least minHealthy serve, at most capacity exist.
+// Old ones that do not serve cost nothing and go first.
 func (c *Core) replace(a *app) plan {
 	def, all := a.current(), a.census()
 	n := def.Instances
 	minHealthy, capacity := bounds(n, def.UpgradeStrategy)
-	serving, expendable := split(all.old)
 	if minHealthy == capacity && all.total >= capacity {
 		capacity++ // one over, or nothing could ever move
 	}
-	spare := len(serving) + all.healthy - minHealthy
 	p := plan{
-		launch: max(0, min(n-len(all.fresh), capacity-all.total)),
-		done:   all.healthy == n && len(all.fresh) == n && len(all.old) == 0 && all.dying == 0,
+		launch: max(0, min(n-all.fresh, capacity-all.total)),
+		done:   all.healthy == n && all.fresh == n && all.old == 0 && all.dying == 0,
 	}
 	if def.SingleInstance() {
 		p.launch = max(0, min(p.launch, n-len(a.instances)))
 	}
-	p.kill = append(expendable, victims(a, serving, spare)...)
-	p.kill = append(p.kill, victims(a, all.fresh, len(all.fresh)-n)...)
+	if all.old > all.serving {
+		p.kill = a.wanted(func(in *Instance) bool { return a.outdated(in) && verdictOf(in) == unhealthy })
+	}
+	if spare := all.serving + all.healthy - minHealthy; all.serving > 0 && spare > 0 {
+		serving := a.wanted(func(in *Instance) bool { return a.outdated(in) && verdictOf(in) != unhealthy })
+		p.kill = append(p.kill, victims(a, serving, spare)...)
+	}
+	if all.fresh > n {
+		p.kill = append(p.kill, victims(a, a.wanted(func(in *Instance) bool { return !a.outdated(in) }), all.fresh-n)...)
+	}
 	return p
 }
 
@@ -152,16 +180,4 @@ func (c *Core) replace(a *app) plan {
 func bounds(n int, u spec.UpgradeStrategy) (minHealthy, capacity int) {
 	const hair = 1e-9
 	return int(math.Ceil(float64(n)*u.MinimumHealthCapacity - hair)), int(math.Floor(float64(n)*(1+u.MaximumOverCapacity) + hair))
-}
-
-// split separates instances that serve, or may, from those whose end costs nothing.
-func split(old []*Instance) (serving, expendable []*Instance) {
-	for _, in := range old {
-		if verdictOf(in) == unhealthy {
-			expendable = append(expendable, in)
-			continue
-		}
-		serving = append(serving, in)
-	}
-	return serving, expendable
 }

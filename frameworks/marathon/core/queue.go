@@ -140,6 +140,16 @@ func (c *Core) waitingApps() []*app {
 	return out
 }
 
+// anyReady reports whether some app may launch now.
+func (c *Core) anyReady() bool {
+	for id := range c.demand.waiting {
+		if a := c.apps[id]; a != nil && c.ready(a) {
+			return true
+		}
+	}
+	return false
+}
+
 // adjustDemand revives offers when there is new demand and suppresses them when
 // there is none, so that other frameworks get what this one has no use for.
 func (c *Core) adjustDemand() {
@@ -153,7 +163,7 @@ func (c *Core) adjustDemand() {
 			c.stats.Suppresses++
 			c.do(Suppress{})
 		}
-	case (d.fresh || d.suppressed) && len(c.waitingApps()) > 0:
+	case (d.fresh || d.suppressed) && c.anyReady():
 		c.revive()
 	}
 }

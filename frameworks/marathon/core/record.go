@@ -64,7 +64,7 @@ func (c *Core) Load(records []Record) error {
 		a := c.apps[id]
 		slices.SortFunc(a.versions, func(x, y *spec.App) int { return int(x.Version - y.Version) })
 		for _, in := range a.instances {
-			c.add(in) // again, now that its definition is known
+			a.equip(in) // now that its definition is known
 		}
 		c.touch(id)
 	}

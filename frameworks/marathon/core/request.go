@@ -20,6 +20,8 @@ func (c *Core) grant(r Request) (Result, error) {
 		return c.updateApps(r)
 	case DeleteApp:
 		return c.deleteApp(r)
+	case DeleteGroup:
+		return c.deleteGroup(r)
 	case RestartApp:
 		return c.restartApp(r)
 	case KillTasks:
@@ -137,6 +139,19 @@ func (c *Core) deleteApp(r DeleteApp) (Result, error) {
 	return c.change([]edit{{id: r.ID}}, r.Force)
 }
 
+func (c *Core) deleteGroup(r DeleteGroup) (Result, error) {
+	var edits []edit
+	for _, id := range c.order {
+		if spec.Below(id, r.ID) && c.existing(id) != nil {
+			edits = append(edits, edit{id: id})
+		}
+	}
+	if len(edits) == 0 && r.ID != "/" {
+		return Result{}, notFound("Group '%s' does not exist", r.ID)
+	}
+	return c.change(edits, r.Force)
+}
+
 func (c *Core) restartApp(r RestartApp) (Result, error) {
 	a := c.existing(r.ID)
 	if a == nil {
@@ -169,7 +184,7 @@ func (c *Core) selectTasks(r KillTasks) []*Instance {
 		if r.AppID != "" && r.AppID != id {
 			continue
 		}
-		for _, in := range c.apps[id].sortedInstances() {
+		for _, in := range c.apps[id].instances {
 			if (r.Host == "" || r.Host == in.Host) && (r.TaskIDs == nil || slices.Contains(r.TaskIDs, in.TaskID)) {
 				out = append(out, in)
 			}
@@ -209,7 +224,7 @@ func (c *Core) cancelDeployment(r CancelDeployment) (Result, error) {
 	}
 	var edits []edit
 	for _, id := range d.affected() {
-		edits = append(edits, edit{id: id, def: c.apps[id].definition(d.Original[id])})
+		edits = append(edits, edit{id: id, def: c.apps[id].definition(d.Before[id])})
 	}
 	return c.change(edits, true)
 }

@@ -144,7 +144,7 @@ func (c *Core) info(a *app) AppInfo {
 		f := *a.failure
 		info.LastTaskFailure = &f
 	}
-	for _, in := range a.sortedInstances() {
+	for _, in := range a.instances {
 		t := c.task(in)
 		info.Tasks = append(info.Tasks, t)
 		info.Counts.add(t)
@@ -189,7 +189,7 @@ func (c *Core) Tasks() []Task {
 	out := []Task{}
 	for _, id := range c.order {
 		a := c.apps[id]
-		for _, in := range a.sortedInstances() {
+		for _, in := range a.instances {
 			t := c.task(in)
 			if def := a.definition(in.Version); def != nil {
 				t.ServicePorts = def.ServicePorts()
