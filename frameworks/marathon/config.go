@@ -50,9 +50,10 @@ type Config struct {
 	Realm       string   // of Credentials
 	Origins     []string // that browsers may read from
 
-	Version string // of the build
-	Logging daemon.Logging
-	Log     *zap.Logger // nil: silent
+	Version  string   // of the build
+	Warnings []string // about flags, logged at the start
+	Logging  daemon.Logging
+	Log      *zap.Logger // nil: silent
 }
 
 // DefaultConfig is a scheduler as it runs without flags, but for the master and

@@ -25,6 +25,7 @@ func ParseFlags(args, environ []string) (Config, error) {
 	if err := f.Parse(args, translated(environ)); err != nil {
 		return c, err
 	}
+	c.Warnings = f.Warnings()
 	return c, c.check()
 }
 
@@ -59,6 +60,7 @@ func flags(c *Config) *daemon.FlagSet {
 	c.appFlags(f)
 	c.Logging.AddFlags(f)
 	refused(f)
+	ignored(f)
 	return f
 }
 
@@ -183,6 +185,25 @@ func refused(f *daemon.FlagSet) {
 	f.Refuse("new_group_enforce_role", "apps have the role of the framework")
 	f.Refuse("ssl_keystore_path", "the API is served without TLS; put a proxy in front")
 	f.Refuse("draining_seconds", "agents are avoided from the start of their maintenance on")
+}
+
+// ignored are flags of Marathon that have no meaning here and do no harm.
+func ignored(f *daemon.FlagSet) {
+	for _, name := range []string{
+		"zk_timeout", "zk_session_timeout", "zk_connection_timeout", "zk_compression_threshold", "zk_max_node_size", "storage_compaction_interval",
+		"group_versions_cache_size", "leader_proxy_connection_timeout", "leader_proxy_read_timeout", "leader_proxy_max_open_connections",
+		"offer_matching_timeout", "on_elected_prepare_timeout", "reconciliation_initial_delay", "scale_apps_initial_delay", "scale_apps_interval",
+		"task_lost_expunge_initial_delay", "task_lost_expunge_interval", "task_reservation_timeout", "graceful_shutdown_timeout",
+		"mesos_leader_ui_url", "mesos_heartbeat_interval", "mesos_heartbeat_failure_threshold", "deprecated_features", "https_port",
+	} {
+		f.Ignore(name)
+	}
+	for _, name := range []string{
+		"ha", "disable_ha", "store_cache", "disable_store_cache", "zk_compression", "disable_zk_compression", "http_compression",
+		"disable_http_compression", "leader_proxy_ssl_ignore_hostname", "mesos_authentication", "maintenance_mode",
+	} {
+		f.IgnoreBool(name)
+	}
 }
 
 func oneOf(text string, names ...string) error {

@@ -12,10 +12,13 @@ func TestFlags(t *testing.T) {
 	c, err := marathon.ParseFlags([]string{
 		"--master", "m:5050", "--work_dir=/w", "--http_port", "0", "--http-address=127.0.0.1", "--framework_name", "mom", "--mesos_role", "prod",
 		"--failover_timeout", "60", "--task_launch_timeout", "1000", "--decline_offer_duration", "5secs", "--enable_features", "vips,task_killing",
-		"--default_accepted_resource_roles", "prod,*", "--no-checkpoint",
+		"--default_accepted_resource_roles", "prod,*", "--no-checkpoint", "--disable_ha", "--zk_timeout", "10000",
 	}, []string{"MARATHON_HOSTNAME=h1", "MARATHON_APP_ID=/mom", "MARATHON_LOCAL_PORT_MIN=20000", "SOUK_LOCAL_PORT_MIN=15000"})
 	if err != nil {
 		t.Fatal(err)
+	}
+	if len(c.Warnings) != 2 {
+		t.Errorf("warnings = %q, want one for disable_ha and one for zk_timeout", c.Warnings)
 	}
 	for _, tt := range []struct {
 		name      string

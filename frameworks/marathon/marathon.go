@@ -62,6 +62,9 @@ func (c Config) openStore() (state.Store, func() error, error) {
 }
 
 func run(ctx context.Context, cfg Config, ln net.Listener, store state.Store) error {
+	for _, w := range cfg.Warnings {
+		cfg.Log.Warn(w)
+	}
 	cfg.Core.Rand = rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64()))
 	c := core.New(cfg.Core)
 	w := newWriter(store)

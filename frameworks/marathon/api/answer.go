@@ -129,10 +129,6 @@ func flag(r *http.Request, name string, absent bool) (bool, error) {
 	return v, nil
 }
 
-func notAllowed(w http.ResponseWriter, r *http.Request) {
-	writeMessage(w, http.StatusMethodNotAllowed, r.Method+" is not allowed on "+r.URL.Path)
-}
-
 // deployed is the answer to most changes.
 type deployed struct {
 	Version      spec.Timestamp `json:"version"`

@@ -76,8 +76,42 @@ func New(cfg Config) http.Handler {
 	r.NotFoundHandler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, &core.Refusal{Kind: core.NotFound, Message: "URI not found: " + r.URL.Path})
 	})
-	r.MethodNotAllowedHandler = http.HandlerFunc(notAllowed)
-	return s.headers(s.authenticate(trim(accept(r))))
+	r.MethodNotAllowedHandler = notAllowed(r)
+	return s.headers(s.authenticate(trim(accept(head(r)))))
+}
+
+// head serves HEAD as GET; the server leaves the body out. A stream has no end
+// to come to.
+func head(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodHead && r.URL.Path != "/v2/events" {
+			r = r.Clone(r.Context())
+			r.Method = http.MethodGet
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// notAllowed tells which methods a path has: to OPTIONS as the answer, to any
+// other method as the reason.
+func notAllowed(router *mux.Router) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var allowed []string
+		for _, method := range []string{"GET", "POST", "PUT", "PATCH", "DELETE"} {
+			try := r.Clone(r.Context())
+			try.Method = method
+			var m mux.RouteMatch
+			if router.Match(try, &m) && m.MatchErr == nil {
+				allowed = append(allowed, method)
+			}
+		}
+		w.Header().Set("Allow", strings.Join(append(allowed, "OPTIONS"), ", "))
+		if r.Method == http.MethodOptions {
+			w.WriteHeader(http.StatusOK)
+			return
+		}
+		writeMessage(w, http.StatusMethodNotAllowed, r.Method+" is not allowed on "+r.URL.Path)
+	})
 }
 
 // trim drops trailing slashes: a redirect would lose the body.

@@ -2,6 +2,7 @@ package api
 
 import (
 	"fmt"
+	"net"
 	"net/http"
 	"strings"
 
@@ -132,7 +133,10 @@ func (s *server) showGroupApps(w http.ResponseWriter, r *http.Request, g string)
 }
 
 func origin(r *http.Request) core.Origin {
-	host, _, _ := strings.Cut(r.RemoteAddr, ":")
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		host = r.RemoteAddr
+	}
 	return core.Origin{ClientIP: host, URI: r.URL.Path}
 }
 

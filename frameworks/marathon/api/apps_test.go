@@ -3,10 +3,13 @@ package api_test
 import (
 	"encoding/json"
 	"fmt"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
+	"github.com/soukproject/souk/frameworks/marathon/api"
 	"github.com/soukproject/souk/frameworks/marathon/core"
+	"github.com/soukproject/souk/internal/metrics"
 )
 
 func start(t *testing.T) (*direct, string) {
@@ -138,6 +141,34 @@ func TestPaths(t *testing.T) {
 	}
 	if a := call(t, "GET", url+"/v2/groups", `""`); a.status != 200 {
 		t.Errorf("GET with a body = %d %s, want 200", a.status, a.body)
+	}
+}
+
+func TestMethods(t *testing.T) {
+	_, url := start(t)
+	create(t, url, `{"id":"/web","cmd":"sleep 1"}`)
+	if a := call(t, "HEAD", url+"/v2/apps/web", ""); a.status != 200 || a.body != "" {
+		t.Errorf("HEAD = %d %q, want 200 and nothing", a.status, a.body)
+	}
+	for path, want := range map[string]string{"/v2/apps": "GET, POST, PUT, PATCH, OPTIONS", "/v2/deployments": "GET, OPTIONS", "/v2/apps/web/restart": "GET, POST, PUT, PATCH, DELETE, OPTIONS"} {
+		if a := call(t, "OPTIONS", url+path, ""); a.status != 200 || a.header.Get("Allow") != want {
+			t.Errorf("OPTIONS %s = %d with Allow %q, want %q", path, a.status, a.header.Get("Allow"), want)
+		}
+	}
+	if a := call(t, "POST", url+"/v2/deployments", "{}"); a.status != 405 || a.header.Get("Allow") != "GET, OPTIONS" {
+		t.Errorf("POST = %d with Allow %q, want 405", a.status, a.header.Get("Allow"))
+	}
+}
+
+func TestCredentials(t *testing.T) {
+	d := newDirect(core.DefaultConfig("*"))
+	s := httptest.NewServer(api.New(api.Config{Scheduler: d, Hub: d.hub, Metrics: metrics.New(), Credentials: "me:secret", Realm: "Mesosphere"}))
+	t.Cleanup(s.Close)
+	for header, want := range map[string]int{"": 401, "Basic bWU6d3Jvbmc=": 401, "Basic bWU6c2VjcmV0": 200} {
+		a := call(t, "GET", s.URL+"/v2/apps", "", "Authorization", header)
+		if a.status != want || want == 401 && a.header.Get("WWW-Authenticate") != `Basic realm="Mesosphere"` {
+			t.Errorf("with %q: %d %v, want %d", header, a.status, a.header, want)
+		}
 	}
 }
 
