@@ -11,6 +11,7 @@ import (
 	"github.com/soukproject/souk/internal/callevent"
 	"github.com/soukproject/souk/internal/daemon"
 	"github.com/soukproject/souk/master/core"
+	"github.com/soukproject/souk/proto/mesos"
 	mesospb "github.com/soukproject/souk/proto/mesos/v1"
 	masterpb "github.com/soukproject/souk/proto/mesos/v1/master"
 )
@@ -106,11 +107,15 @@ func (a *api) agentsMembers(d *doc, v *core.Snapshot, only string, full bool) {
 
 // frameworksMembers writes the frameworks, or the one asked for.
 func (a *api) frameworksMembers(d *doc, v *core.Snapshot, only string) {
+	executors := make(map[mesos.FrameworkID][]core.Executor)
+	for x := range v.Executors() {
+		executors[x.Framework] = append(executors[x.Framework], x)
+	}
 	write := func(name string, all []core.Framework) {
 		d.listAt(name, func() {
 			for i := range all {
 				if only == "" || only == string(all[i].ID) {
-					d.object(func() { d.framework(v, &all[i]) })
+					d.object(func() { d.framework(v, &all[i], executors[all[i].ID]) })
 				}
 			}
 		})

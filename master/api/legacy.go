@@ -109,8 +109,8 @@ func (d *doc) frameworkHead(f *core.Framework, used resources.Resources) {
 	d.boolAt("recovered", f.Recovered)
 }
 
-// framework writes a framework with all that it has.
-func (d *doc) framework(v *core.Snapshot, f *core.Framework) {
+// framework writes a framework with all that it has; executors are its own.
+func (d *doc) framework(v *core.Snapshot, f *core.Framework, executors []core.Executor) {
 	used := v.Used(f)
 	d.frameworkHead(f, used)
 	d.frameworkRegistration(f, used.Add(f.Offered))
@@ -123,10 +123,8 @@ func (d *doc) framework(v *core.Snapshot, f *core.Framework) {
 		}
 	})
 	d.listAt("executors", func() {
-		for x := range v.Executors() {
-			if x.Framework == f.ID {
-				d.object(func() { d.executor(&x) })
-			}
+		for i := range executors {
+			d.object(func() { d.executor(&executors[i]) })
 		}
 	})
 	d.labels(f.Info.GetLabels())
