@@ -186,7 +186,7 @@ func TestPrepareV2EnablesControllersOnTheWay(t *testing.T) {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			t.Fatal(err)
 		}
-		for name, text := range map[string]string{"cgroup.controllers": "cpuset cpu io memory pids\n", "cgroup.subtree_control": ""} {
+		for name, text := range map[string]string{"cgroup.controllers": "cpu memory pids\n", "cgroup.subtree_control": ""} {
 			if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
 				t.Fatal(err)
 			}
@@ -198,7 +198,7 @@ func TestPrepareV2EnablesControllersOnTheWay(t *testing.T) {
 	}
 	for _, dir := range []string{"", "a", "a/b"} {
 		got, err := os.ReadFile(filepath.Join(root, dir, "cgroup.subtree_control"))
-		if err != nil || string(got) != "+cpu +memory +pids +cpuset +io" {
+		if err != nil || string(got) != "+cpu +memory +pids" {
 			t.Errorf("subtree_control of %q = %q, %v", dir, got, err)
 		}
 	}

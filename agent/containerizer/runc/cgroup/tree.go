@@ -17,6 +17,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 )
 
 // A Tree is the machine's set of cgroup hierarchies.
@@ -151,35 +152,56 @@ func (t Tree) prepareUnified(parent string) error {
 // holds processes itself must not do that, so they are moved into a leaf first:
 // in a system container they are the agent and whatever started it.
 func (t Tree) enable(dir string) error {
-	have, err := os.ReadFile(filepath.Join(dir, "cgroup.controllers"))
+	on, off, err := readControllers(dir)
 	if err != nil {
 		return err
 	}
-	on, err := os.ReadFile(filepath.Join(dir, "cgroup.subtree_control"))
-	if err != nil {
-		return err
-	}
-	var missing []string
-	for _, name := range append(wanted[:], "cpuset", "io") {
+	var need []string
+	for _, name := range wanted {
 		switch {
-		case slices.Contains(strings.Fields(string(on)), name):
-		case slices.Contains(strings.Fields(string(have)), name):
-			missing = append(missing, "+"+name)
-		case slices.Contains(wanted[:], name):
+		case slices.Contains(off, name):
+			need = append(need, "+"+name)
+		case !slices.Contains(on, name):
 			return fmt.Errorf("cgroup controller %s is not available in %s", name, dir)
 		}
 	}
-	if len(missing) == 0 {
-		return nil
-	}
-	control, on2 := filepath.Join(dir, "cgroup.subtree_control"), []byte(strings.Join(missing, " "))
-	if err = os.WriteFile(control, on2, 0o644); err == nil {
-		return nil
-	}
-	if err := vacate(dir); err != nil {
+	if err := writeControllers(dir, need); errors.Is(err, syscall.EBUSY) {
+		if err := vacate(dir); err != nil {
+			return err
+		}
+		return writeControllers(dir, need)
+	} else if err != nil {
 		return err
 	}
-	return os.WriteFile(control, on2, 0o644)
+	for _, name := range [...]string{"cpuset", "io"} {
+		if slices.Contains(off, name) {
+			_ = writeControllers(dir, []string{"+" + name}) // welcome, not necessary
+		}
+	}
+	return nil
+}
+
+// readControllers lists the controllers that children of dir have, and those
+// they could have.
+func readControllers(dir string) (on, off []string, err error) {
+	have, err := os.ReadFile(filepath.Join(dir, "cgroup.controllers"))
+	if err != nil {
+		return nil, nil, err
+	}
+	down, err := os.ReadFile(filepath.Join(dir, "cgroup.subtree_control"))
+	if err != nil {
+		return nil, nil, err
+	}
+	on = strings.Fields(string(down))
+	off = slices.DeleteFunc(strings.Fields(string(have)), func(name string) bool { return slices.Contains(on, name) })
+	return on, off, nil
+}
+
+func writeControllers(dir string, changes []string) error {
+	if len(changes) == 0 {
+		return nil
+	}
+	return os.WriteFile(filepath.Join(dir, "cgroup.subtree_control"), []byte(strings.Join(changes, " ")), 0o644)
 }
 
 // vacate moves the processes of a group into a leaf below it.
