@@ -83,11 +83,21 @@ func (s Server) Serve(ctx context.Context, ln net.Listener) error {
 // handler that streams or waits and sets deadlines of its own. Its connection
 // is not one that makes room for others.
 func Unbounded(w http.ResponseWriter) error {
-	if e, ok := w.(*exchange); ok {
-		e.crowd.keep(e.conn)
+	for u := w; u != nil; u = unwrap(u) {
+		if e, ok := u.(*exchange); ok {
+			e.crowd.keep(e.conn)
+		}
 	}
 	control := http.NewResponseController(w)
 	return errors.Join(control.SetReadDeadline(time.Time{}), control.SetWriteDeadline(time.Time{}))
+}
+
+// unwrap is the writer that w is built around, nil if there is none.
+func unwrap(w http.ResponseWriter) http.ResponseWriter {
+	if u, ok := w.(interface{ Unwrap() http.ResponseWriter }); ok {
+		return u.Unwrap()
+	}
+	return nil
 }
 
 // An exchange is one request's ResponseWriter, which knows its connection.
