@@ -35,6 +35,7 @@ type Config struct {
 	ContainerizerPath string
 
 	Version string
+	Flags   []daemon.Flag // as /flags of the master and the agents shows them
 	Logging daemon.Logging
 	Log     *zap.Logger // nil: as Logging says
 	Level   zap.AtomicLevel
@@ -57,6 +58,7 @@ func ParseFlags(args, environ []string) (Config, error) {
 	if err := f.Parse(args, environ); err != nil {
 		return c, err
 	}
+	c.Flags = f.Flags()
 	if !f.Given("log_dir") {
 		c.Logging.Dir = filepath.Join(c.WorkDir, "log")
 	}

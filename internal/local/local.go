@@ -113,6 +113,7 @@ func (c *cluster) masterConfig() master.Config {
 	cfg.Cluster = "local"
 	cfg.WorkDir = filepath.Join(c.cfg.WorkDir, "master")
 	cfg.Build.Version = c.cfg.Version
+	cfg.Flags = c.cfg.Flags
 	cfg.Logging = c.cfg.Logging
 	cfg.Log, cfg.Level = c.log.Named("master"), c.cfg.Level
 	return cfg
@@ -130,6 +131,7 @@ func (c *cluster) runAgent(ctx context.Context, i int) error {
 	cfg.ContainerizerPath = c.cfg.ContainerizerPath
 	cfg.Backoff = 100 * time.Millisecond // nobody else knocks at this master's door
 	cfg.Build.Version = c.cfg.Version
+	cfg.Flags = c.cfg.Flags
 	cfg.Logging = c.cfg.Logging
 	cfg.Log = c.log.Named(c.agentName(i))
 	text, err := c.cfg.resources(i)

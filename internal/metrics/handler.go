@@ -8,7 +8,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/soukproject/souk/internal/callevent"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
 	"github.com/soukproject/souk/internal/daemon"
 )
 
@@ -48,32 +51,43 @@ func encode(values []Value) []byte {
 	return append(b, '}')
 }
 
-// PrometheusHandler answers /metrics in Prometheus' text exposition format. Of
-// two names that become the same in Prometheus' alphabet the first is shown.
+// PrometheusHandler answers /metrics in Prometheus' exposition formats, with
+// figures of the Go runtime and the process besides the registry's own.
 func (r *Registry) PrometheusHandler() http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-		ctx, cancel := context.WithTimeout(req.Context(), collectTimeout)
-		defer cancel()
-		callevent.WriteBody(w, req, "text/plain; version=0.0.4; charset=utf-8", expose(r.Snapshot(ctx)))
-	})
+	own := prometheus.NewRegistry()
+	own.MustRegister(
+		collector{r},
+		collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+	)
+	return promhttp.HandlerFor(own, promhttp.HandlerOpts{MaxRequestsInFlight: 4, Timeout: collectTimeout})
 }
 
-func expose(values []Value) []byte {
-	var b []byte
+// A collector shows a registry to Prometheus. It describes nothing beforehand,
+// because metrics come and go with frameworks.
+type collector struct{ registry *Registry }
+
+// Describe implements prometheus.Collector.
+func (collector) Describe(chan<- *prometheus.Desc) {}
+
+// Collect implements prometheus.Collector. Of two names that become the same
+// in Prometheus' alphabet the first is shown.
+func (c collector) Collect(out chan<- prometheus.Metric) {
+	ctx, cancel := context.WithTimeout(context.Background(), collectTimeout)
+	defer cancel()
 	seen := make(map[string]bool)
-	for _, v := range values {
+	for _, v := range c.registry.Snapshot(ctx) {
 		name := prometheusName(v.Name)
 		if seen[name] {
 			continue
 		}
 		seen[name] = true
-		kind := "gauge"
+		kind := prometheus.GaugeValue
 		if v.Kind == CounterKind {
-			kind = "counter"
+			kind = prometheus.CounterValue
 		}
-		b = fmt.Appendf(b, "# TYPE %s %s\n%s %v\n", name, kind, name, v.Value)
+		out <- prometheus.MustNewConstMetric(prometheus.NewDesc(name, v.Name, nil, nil), kind, v.Value)
 	}
-	return b
 }
 
 // prometheusName replaces what Prometheus does not allow in a name.

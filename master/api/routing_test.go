@@ -198,7 +198,7 @@ func TestRouting(t *testing.T) {
 		{"/redirect?a=b", 307, ""},
 		{"/redirect/x", 404, notFound},
 		{"/metrics/snapshot?timeout=2000ms", 200, "{"},
-		{"/metrics", 200, "# TYPE"},
+		{"/metrics", 200, "# HELP"},
 		{"/metrics/nope", 404, notFound},
 		{"/system/stats.json", 200, `{"cpus_total":`},
 		{"/logging/toggle", 200, "0\n"},
