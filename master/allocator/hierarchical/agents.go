@@ -15,15 +15,14 @@ type agent struct {
 	active bool
 	gpus   bool
 
-	shared resources.Resources  // part of the total that many may hold
-	whole  resources.Resources  // the rest of it
-	free   resources.Resources  // of whole: what nobody holds
-	excess resources.Resources  // held, but not part of whole: the agent came back with less
-	spare  resources.Quantities // of free: what quota can count
+	shared *shape              // part of the total that many may hold
+	whole  *shape              // the rest of it
+	free   *shape              // of whole: what nobody holds; quota can count free.counted of it
+	excess resources.Resources // held, but not part of whole: the agent came back with less
 
 	holdings []holding // sorted by client
-	filters  []filter  // sorted by client
-	expiry   int       // place in expiries, or -1
+	filters  filters
+	expiry   int // place in expiries, or -1
 
 	touched  bool // in news.touched
 	withheld bool // in news.withheld
@@ -36,7 +35,10 @@ func (h *Allocator) AddAgent(now time.Time, spec allocator.Agent, held []allocat
 	}
 	total := spec.Total
 	spec.Total = nil
-	a := h.agents.add(agent{spec: spec, active: true, expiry: -1})
+	a := h.agents.add(agent{
+		spec: spec, active: true, expiry: -1,
+		shared: h.shapes.nothing, whole: h.shapes.nothing, free: h.shapes.nothing,
+	})
 	h.agentIDs[spec.ID] = a
 	h.setTotal(a, total)
 	for _, x := range held {
@@ -71,7 +73,7 @@ func (h *Allocator) RemoveAgent(now time.Time, id mesos.AgentID) {
 	x := h.agents.at(a)
 	for len(x.holdings) > 0 {
 		last := x.holdings[len(x.holdings)-1]
-		h.release(a, last.client, last.resources)
+		h.release(a, last.client, last.held)
 	}
 	h.setTotal(a, nil)
 	h.forgetFilters(a)
@@ -97,9 +99,12 @@ func (h *Allocator) SetAgentActive(now time.Time, id mesos.AgentID, active bool)
 		return
 	}
 	x := h.agents.at(a)
-	h.countSpare(a, resources.Quantities{})
 	x.active = active
-	h.setFree(a, x.free)
+	if active {
+		h.free.Increase(&x.free.counted)
+	} else {
+		h.free.Decrease(&x.free.counted)
+	}
 	if active {
 		h.touch(now, a)
 		h.loosen(now)
@@ -108,46 +113,54 @@ func (h *Allocator) SetAgentActive(now time.Time, id mesos.AgentID, active bool)
 
 // setTotal replaces what an agent has, in all sums it is part of.
 func (h *Allocator) setTotal(a int32, total resources.Resources) {
+	h.changeTotal(a, total, h.agents.at(a).spec.Total, total)
+}
+
+// changeTotal is setTotal for who knows what goes and what comes.
+func (h *Allocator) changeTotal(a int32, total, goes, comes resources.Resources) {
 	x := h.agents.at(a)
-	h.totals.Sub(x.spec.Total.Quantities())
-	h.totals.Add(total.Quantities())
-	h.reserve(total)
-	h.unreserve(x.spec.Total)
+	h.totals.Change(goes.Quantities(), comes.Quantities())
+	h.reserve(comes)
+	h.unreserve(goes)
 	x.spec.Total = total
-	h.shapes.leave(x.whole)
-	x.shared, x.whole = total.Shared(), h.shapes.join(total.NonShared())
+	x.shared, x.whole = h.shapes.of(pick(total, isShared)), h.shapes.of(pick(total, isOwn))
 	x.gpus = total.Scalar("gpus") > 0
 	x.excess = nil
 	free := x.whole
-	for _, held := range x.holdings {
-		free = x.take(free, held.resources.NonShared())
+	for i := range x.holdings {
+		free = h.take(x, free, h.own(x.holdings[i].held))
 	}
 	h.setFree(a, free)
 }
 
-// take is free without r; what of r is not there is in excess.
-func (a *agent) take(free, r resources.Resources) resources.Resources {
-	if !free.Contains(r) {
-		a.excess = a.excess.Add(r.Minus(free))
+func isShared(r *resources.Resource) bool { return r.Shared }
+
+func isOwn(r *resources.Resource) bool { return !r.Shared }
+
+// own is what of s one holds at a time.
+func (h *Allocator) own(s *shape) *shape {
+	if !s.shares {
+		return s
 	}
-	return free.Minus(r)
+	return h.shapes.of(pick(s.list, isOwn))
+}
+
+// take is free without s; what of s is not there is in excess.
+func (h *Allocator) take(a *agent, free, s *shape) *shape {
+	if !free.contains(s) {
+		a.excess = a.excess.Add(s.list.Minus(free.list))
+	}
+	return h.shapes.minus(free, s)
 }
 
 // setFree says what is free of an agent.
-func (h *Allocator) setFree(a int32, free resources.Resources) {
-	if x := h.agents.at(a); free.Equal(x.whole) {
-		free = x.whole // the copy that agents have in common
-	}
-	h.agents.at(a).free = free
-	h.countSpare(a, quantities(free, countsForQuota))
-}
-
-func (h *Allocator) countSpare(a int32, spare resources.Quantities) {
+func (h *Allocator) setFree(a int32, free *shape) {
 	x := h.agents.at(a)
 	if x.active {
-		h.free = h.free.Sub(x.spare).Add(spare)
+		h.free.Decrease(&x.free.counted)
+		h.free.Increase(&free.counted)
 	}
-	x.spare = spare
+	x.free = free
 }
 
 // countsForQuota: unreserved scalars that are not revocable are what guarantees and limits are about.

@@ -55,12 +55,12 @@ func (h *Allocator) explainPortion(now time.Time, a, c int32) []allocator.Reason
 	if cut {
 		out = append(out, allocator.Reason{Name: h.cutBy(a, c)})
 	}
-	part = part.Add(h.sharedFor(a, c, part))
+	part = h.shapes.plus(part, h.sharedFor(a, c, part))
 	switch until, refused := h.refused(now, a, c, part); {
-	case part.IsEmpty() && cut:
-	case part.IsEmpty():
+	case part.empty() && cut:
+	case part.empty():
 		out = append(out, allocator.Reason{Name: allocator.NothingFree})
-	case !enough(h.clients.at(c).minimum, part):
+	case !h.enough(c, part):
 		out = append(out, allocator.Reason{Name: allocator.BelowMinimum})
 	case refused:
 		out = append(out, allocator.Reason{Name: allocator.Declined, Until: until})
@@ -71,8 +71,7 @@ func (h *Allocator) explainPortion(now time.Time, a, c int32) []allocator.Reason
 // cutBy tells a limit from headroom.
 func (h *Allocator) cutBy(a, c int32) allocator.ReasonName {
 	top := h.roles.at(h.roles.at(h.clients.at(c).role).top)
-	counted := pick(h.usable(c, h.agents.at(a).free), countsForQuota)
-	if !top.quota.Limits.Sub(top.consumed).Contains(counted.Quantities()) {
+	if !top.fits(&h.usable(c, h.agents.at(a).free).counted) {
 		return allocator.QuotaLimit
 	}
 	return allocator.QuotaHeadroom

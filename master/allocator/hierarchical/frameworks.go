@@ -26,8 +26,9 @@ type client struct {
 	place           sorter.Client // among the frameworks of the role
 
 	subscribed, suppressed bool
-	holdings               int    // agents where it holds something
-	epoch                  uint32 // changes when its filters become void; lasts longer than the row
+	holdings               int   // agents where it holds something
+	slot                   int32 // where agents note what it refused
+	own                    bool  // it has a minimum of its own
 
 	minimum     []resources.Quantities
 	constraints allocator.Constraints
@@ -78,7 +79,7 @@ func (h *Allocator) SetFrameworkActive(now time.Time, id mesos.FrameworkID, acti
 	x.active = active
 	for _, c := range x.clients {
 		if !active {
-			h.clients.at(c).epoch++
+			h.renew(c)
 		}
 		h.enlist(c)
 	}
@@ -107,9 +108,8 @@ func (h *Allocator) Revive(now time.Time, id mesos.FrameworkID, roles ...string)
 }
 
 func (h *Allocator) revive(c int32) {
-	x := h.clients.at(c)
-	x.suppressed = false
-	x.epoch++
+	h.clients.at(c).suppressed = false
+	h.renew(c)
 	h.enlist(c)
 }
 
@@ -164,14 +164,15 @@ func (h *Allocator) resubscribe(c int32, spec *allocator.Framework) {
 	x := h.clients.at(c)
 	h.count(x, slices.Contains(spec.Roles, x.name))
 	x.minimum = h.cfg.Minimum
-	if own, ok := spec.Minimum[x.name]; ok {
+	own, has := spec.Minimum[x.name]
+	if x.own = has; has {
 		x.minimum = own
 	}
 	x.constraints = spec.Constraints[x.name]
 	switch suppressed := slices.Contains(spec.Suppressed, x.name); {
 	case !x.subscribed:
 		x.suppressed = false
-		x.epoch++
+		h.renew(c)
 	case x.suppressed && !suppressed:
 		h.revive(c)
 	default:
@@ -197,18 +198,45 @@ func (h *Allocator) enlist(c int32) {
 	x := h.clients.at(c)
 	f, r := h.frameworks.at(x.framework), h.roles.at(x.role)
 	competes := f.active && x.subscribed && !x.suppressed
-	switch {
-	case competes && !r.frameworks.Active(x.place):
-		r.frameworks.Activate(x.place)
+	switch in := r.frameworks.In(sorter.Active, x.place); {
+	case competes && !in:
+		r.frameworks.Enter(sorter.Active, x.place)
 		r.competing++
-	case !competes && r.frameworks.Active(x.place):
-		r.frameworks.Deactivate(x.place)
+	case !competes && in:
+		r.frameworks.Leave(sorter.Active, x.place)
 		r.competing--
 	}
-	if r.competing > 0 {
-		h.order.Activate(r.place)
+	h.feed(c, competes)
+	h.enlistRole(x.role)
+}
+
+// enlistRole makes a role compete for resources, and for those it is owed, or not.
+func (h *Allocator) enlistRole(at int32) {
+	r := h.roles.at(at)
+	show := func(v sorter.View, yes bool) {
+		if yes {
+			h.order.Enter(v, r.place)
+		} else {
+			h.order.Leave(v, r.place)
+		}
+	}
+	show(sorter.Active, r.competing > 0)
+	show(sorter.Urgent, r.competing > 0 && h.roles.at(r.top).owed)
+}
+
+// feed notes whether a client wants something, and whether quota lets it have more.
+func (h *Allocator) feed(c int32, competes bool) {
+	x := h.clients.at(c)
+	if !competes {
+		h.slots.competing.clear(x.slot)
+		h.slots.hungry.clear(x.slot)
+		return
+	}
+	h.slots.competing.set(x.slot)
+	if h.roles.at(h.roles.at(x.role).top).full && !x.own {
+		h.slots.hungry.clear(x.slot)
 	} else {
-		h.order.Deactivate(r.place)
+		h.slots.hungry.set(x.slot)
 	}
 }
 
@@ -219,7 +247,8 @@ func (h *Allocator) client(f int32, name string) int32 {
 		return h.frameworks.at(f).clients[at]
 	}
 	r := h.role(name)
-	c := h.newClient(client{framework: f, role: r, name: name, minimum: h.cfg.Minimum})
+	c := h.clients.add(client{framework: f, role: r, name: name, minimum: h.cfg.Minimum})
+	h.clients.at(c).slot = h.slots.take(c)
 	x := h.roles.at(r)
 	h.clients.at(c).place = x.frameworks.Add(string(h.frameworks.at(f).spec.ID))
 	x.join(h.clients.at(c).place, c)
@@ -234,14 +263,6 @@ func (h *Allocator) clientAt(f int32, name string) (int, bool) {
 	})
 }
 
-// newClient keeps the epoch going when a row is used again: filters may still point there.
-func (h *Allocator) newClient(x client) int32 {
-	if last := len(h.clients.unused) - 1; last >= 0 {
-		x.epoch = h.clients.at(h.clients.unused[last]).epoch
-	}
-	return h.clients.add(x)
-}
-
 // dropClient forgets a client that is neither subscribed nor holds anything.
 func (h *Allocator) dropClient(c int32) {
 	x := *h.clients.at(c)
@@ -252,7 +273,7 @@ func (h *Allocator) dropClient(c int32) {
 	at, _ := h.clientAt(x.framework, x.name)
 	f.clients = slices.Delete(f.clients, at, at+1)
 	r.frameworks.Remove(x.place)
+	h.slots.leave(x.slot)
 	h.clients.remove(c)
-	h.clients.at(c).epoch = x.epoch + 1
 	h.leaveRole(x.role)
 }

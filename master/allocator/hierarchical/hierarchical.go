@@ -32,7 +32,8 @@ type Allocator struct {
 	totals *sorter.Totals
 	order  *sorter.Sorter // of roles
 
-	shapes     shapes // of agents
+	shapes     shapes
+	slots      slots
 	agents     table[agent]
 	agentIDs   map[mesos.AgentID]int32
 	frameworks table[framework]
@@ -43,11 +44,15 @@ type Allocator struct {
 	roleOf     []int32 // by sorter.Client of order
 
 	quotas     []int32              // roles that have quota
+	owing      int                  // those of them whose guarantee is not covered
+	required   resources.Quantities // what must stay free for guarantees that are not covered (mesos-api 24.3)
 	free       resources.Quantities // what quota can count, of all active agents
 	exceptions int                  // frameworks with minima of their own
 
 	news
-	stamp uint64 // of the agent a run looks at; see run
+	stamp   uint64 // of the agent a run looks at; see run
+	granted int    // allocations of the last run
+	scratch scratch
 }
 
 var _ allocator.Allocator = (*Allocator)(nil)
@@ -65,7 +70,7 @@ func New(cfg allocator.Config) allocator.Allocator {
 		cfg:       cfg,
 		totals:    totals,
 		order:     sorter.New(totals),
-		shapes:    shapes{},
+		shapes:    newShapes(cfg.Minimum),
 		agentIDs:  map[mesos.AgentID]int32{},
 		names:     map[mesos.FrameworkID]int32{},
 		roleNames: map[string]int32{},

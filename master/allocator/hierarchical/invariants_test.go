@@ -12,6 +12,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/soukproject/souk/master/allocator"
+	"github.com/soukproject/souk/master/allocator/sorter"
 	"github.com/soukproject/souk/proto/mesos"
 	"github.com/soukproject/souk/proto/mesos/resources"
 )
@@ -463,11 +464,25 @@ func TestNothingIsGivenTwiceAndNothingIsForgotten(t *testing.T) {
 	})
 }
 
+// checkFilters checks the order of refusals, and counts their slots.
+func checkFilters(t *rapid.T, a *agent, uses []int32) {
+	for i := range a.filters.refusals {
+		x := &a.filters.refusals[i]
+		list := x.slots.slots()
+		if i > 0 && a.filters.refusals[i-1].until > x.until || len(list) != x.slots.size || x.slots.size == 0 {
+			t.Fatalf("refusals of %s are not in order: %v", a.spec.ID, a.filters.refusals)
+		}
+		for _, slot := range list {
+			uses[slot]++
+		}
+	}
+}
+
 // books checks every sum the allocator keeps against what it is the sum of.
 func (c *cluster) books(t *rapid.T) {
 	h := c.h
 	var total, spare resources.Quantities
-	held := map[int32]resources.Quantities{}
+	held, uses := map[int32]resources.Quantities{}, make([]int32, len(h.slots.uses))
 	consumed := map[string]resources.Quantities{}
 	for i := range h.agents.rows {
 		a := h.agents.at(int32(i))
@@ -476,28 +491,29 @@ func (c *cluster) books(t *rapid.T) {
 		}
 		total = total.Add(a.spec.Total.Quantities())
 		if a.active {
-			spare = spare.Add(quantities(a.free, countsForQuota))
+			spare = spare.Add(quantities(a.free.list, countsForQuota))
 		}
-		if want := c.freeOf(a.spec.ID); !want.Equal(a.free) {
-			t.Fatalf("free of %s = %s, want %s", a.spec.ID, a.free, want)
+		if want := c.freeOf(a.spec.ID); !want.Equal(a.free.list) {
+			t.Fatalf("free of %s = %s, want %s", a.spec.ID, a.free.list, want)
 		}
 		for _, r := range a.spec.Total.Reserved() {
 			top := h.roles.at(h.roles.at(h.roleNames[r.Role()]).top).name
 			consumed[top] = consumed[top].Add(resources.Resources{r}.Quantities())
 		}
 		for _, x := range a.holdings {
-			held[x.client] = held[x.client].Add(x.resources.Quantities())
+			held[x.client] = held[x.client].Add(x.held.list.Quantities())
 			top := h.roles.at(h.roles.at(h.clients.at(x.client).role).top).name
-			consumed[top] = consumed[top].Add(quantities(x.resources, countsForQuota))
+			consumed[top] = consumed[top].Add(quantities(x.held.list, countsForQuota))
 			f := h.frameworks.at(h.clients.at(x.client).framework).spec.ID
 			want := c.held[place{f, a.spec.ID}].AllocatedTo(h.clients.at(x.client).name).Unallocated()
-			if !x.resources.Equal(want) {
-				t.Fatalf("%s holds %s on %s, want %s", f, x.resources, a.spec.ID, want)
+			if !x.held.list.Equal(want) {
+				t.Fatalf("%s holds %s on %s, want %s", f, x.held.list, a.spec.ID, want)
 			}
 		}
-		if !slices.IsSortedFunc(a.filters, func(x, y filter) int { return int(x.client - y.client) }) {
-			t.Fatalf("filters of %s are not sorted", a.spec.ID)
-		}
+		checkFilters(t, a, uses)
+	}
+	if !slices.Equal(uses, h.slots.uses) {
+		t.Fatalf("filters by slot = %v, want %v", h.slots.uses, uses)
 	}
 	if !h.free.Equal(spare) || !h.totals.Sum().Equal(total) {
 		t.Fatalf("free, totals = %s, %s, want %s, %s", h.free, h.totals.Sum(), spare, total)
@@ -517,7 +533,8 @@ func (c *cluster) books(t *rapid.T) {
 		if !got.Equal(held[int32(i)]) {
 			t.Fatalf("sorter says %s holds %s, want %s", f.spec.ID, got, held[int32(i)])
 		}
-		if competes := f.active && x.subscribed && !x.suppressed; competes != h.roles.at(x.role).frameworks.Active(x.place) {
+		if competes := f.active && x.subscribed && !x.suppressed; competes != h.roles.at(x.role).frameworks.In(sorter.Active, x.place) ||
+			competes != h.slots.competing.has(x.slot) || h.slots.owner[x.slot] != int32(i) {
 			t.Fatalf("%s as %s competes = %v", f.spec.ID, x.name, !competes)
 		}
 	}

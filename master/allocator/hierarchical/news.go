@@ -5,6 +5,7 @@ import "time"
 // news is what a run has to look at, and when.
 type news struct {
 	touched []int32 // agents with something new
+	spare   []int32 // room for the next list
 	all     bool    // something changed that concerns every agent
 	due     time.Time
 
@@ -78,7 +79,7 @@ func (h *Allocator) gather(now time.Time) []int32 {
 			look = append(look, int32(a))
 		}
 	}
-	h.touched, h.all, h.due = nil, false, time.Time{}
+	h.touched, h.spare, h.all, h.due = h.spare[:0], look, false, time.Time{}
 	return h.withSomething(look)
 }
 
@@ -88,7 +89,7 @@ func (h *Allocator) withSomething(look []int32) []int32 {
 	for _, a := range look {
 		x := h.agents.at(a)
 		x.touched = false
-		if x.active && !x.free.IsEmpty() {
+		if x.active && x.free != nil && !x.free.empty() {
 			out = append(out, a)
 		}
 	}

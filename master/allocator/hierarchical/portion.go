@@ -26,43 +26,48 @@ func (h *Allocator) barrier(a, c int32) allocator.ReasonName {
 }
 
 // usable is what a client may have by its role and capabilities of some resources.
-func (h *Allocator) usable(c int32, r resources.Resources) resources.Resources {
+func (h *Allocator) usable(c int32, s *shape) *shape {
+	if s.plain {
+		return s
+	}
 	cl := h.clients.at(c)
 	can := &h.frameworks.at(cl.framework).spec.Capabilities
-	return pick(r, func(x *resources.Resource) bool {
+	part := pick(s.list, func(x *resources.Resource) bool {
 		return x.AllocatableTo(cl.name) &&
 			(!x.Revocable || can.Revocable) &&
 			(!x.Shared || can.Shared) &&
 			(!x.Refined() || can.ReservationRefinement)
 	})
+	if len(part) == len(s.list) {
+		return s
+	}
+	return h.shapes.of(part)
 }
 
 // portion is what a client may have of what is free of an agent, shared resources apart; cut tells whether quota made
 // it less.
-func (h *Allocator) portion(a, c int32, guarantees bool) (part resources.Resources, cut bool) {
+func (h *Allocator) portion(a, c int32, guarantees bool) (part *shape, cut bool) {
 	part = h.usable(c, h.agents.at(a).free)
-	if len(h.quotas) == 0 || part.IsEmpty() {
+	switch top := h.roles.at(h.roles.at(h.clients.at(c).role).top); {
+	case len(h.quotas) == 0 || part.empty():
 		return part, false
-	}
-	if guarantees {
+	case guarantees:
 		return h.guaranteed(c, part)
-	}
-	counted := pick(part, countsForQuota)
-	allowed := shrink(counted, h.allowance(c))
-	if allowed.Equal(counted) {
+	case top.fits(&part.counted) && h.spared(&part.counted):
 		return part, false
 	}
-	return pick(part, notForQuota).Add(allowed), true
+	allowed := shrink(pick(part.list, countsForQuota), h.allowance(c))
+	return h.shapes.of(pick(part.list, notForQuota).Add(allowed)), true
 }
 
 func notForQuota(r *resources.Resource) bool { return !countsForQuota(r) }
 
 // sharedFor is the shared resources that go with part. Alone they make no allocation: they would never be used up,
 // and be offered again and again.
-func (h *Allocator) sharedFor(a, c int32, part resources.Resources) resources.Resources {
+func (h *Allocator) sharedFor(a, c int32, part *shape) *shape {
 	shared := h.agents.at(a).shared
-	if len(shared) == 0 || part.IsEmpty() {
-		return nil
+	if shared.empty() || part.empty() {
+		return h.shapes.nothing
 	}
 	return h.usable(c, shared)
 }

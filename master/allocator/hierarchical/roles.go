@@ -26,6 +26,9 @@ type role struct {
 	// Of top-level roles:
 	quota    allocator.Quota
 	consumed resources.Quantities // by the whole branch: reservations, and unreserved resources held
+	branch   []int32              // the roles of the branch
+	owed     bool                 // its guarantee is not covered
+	full     bool                 // its limit leaves less than any offer has
 }
 
 // join notes which client has a place among the frameworks of the role.
@@ -52,6 +55,7 @@ func (h *Allocator) role(name string) int32 {
 		}
 		x := h.roles.at(r)
 		x.top = top
+		h.roles.at(top).branch = append(h.roles.at(top).branch, r)
 		x.place = h.order.Add(name)
 		h.roleOf = put(h.roleOf, int(x.place), r)
 	}
@@ -66,6 +70,8 @@ func (h *Allocator) leaveRole(r int32) {
 		return
 	}
 	top := x.top
+	branch := &h.roles.at(top).branch
+	*branch = slices.DeleteFunc(*branch, func(b int32) bool { return b == r })
 	h.order.Remove(x.place)
 	delete(h.roleNames, x.name)
 	h.roles.remove(r)
@@ -78,7 +84,8 @@ func (h *Allocator) leaveRole(r int32) {
 func (h *Allocator) reserve(total resources.Resources) {
 	for i := range total {
 		if total[i].Reserved() {
-			h.consume(h.role(total[i].Role()), total[i:i+1].Quantities(), true)
+			q := total[i : i+1].Quantities()
+			h.consume(h.role(total[i].Role()), &q, true)
 		}
 	}
 }
@@ -88,19 +95,10 @@ func (h *Allocator) unreserve(total resources.Resources) {
 	for i := range total {
 		if total[i].Reserved() {
 			r := h.roleNames[total[i].Role()]
-			h.consume(r, total[i:i+1].Quantities(), false)
+			q := total[i : i+1].Quantities()
+			h.consume(r, &q, false)
 			h.leaveRole(r)
 		}
-	}
-}
-
-// consume counts q against the quota of a role's branch, or no longer counts it.
-func (h *Allocator) consume(r int32, q resources.Quantities, add bool) {
-	top := h.roles.at(h.roles.at(r).top)
-	if add {
-		top.consumed = top.consumed.Add(q)
-	} else {
-		top.consumed = top.consumed.Sub(q)
 	}
 }
 
@@ -117,7 +115,7 @@ func (h *Allocator) SetQuota(now time.Time, name string, q allocator.Quota) {
 	r := h.role(name)
 	had := slices.Index(h.quotas, r)
 	has := !q.Guarantees.IsEmpty() || !q.Limits.IsEmpty()
-	h.roles.at(r).quota = q
+	h.requote(r, q)
 	switch {
 	case has && had < 0:
 		h.quotas = append(h.quotas, r)

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/soukproject/souk/master/allocator"
+	"github.com/soukproject/souk/master/allocator/sorter"
 	"github.com/soukproject/souk/proto/mesos/resources"
 )
 
@@ -12,12 +13,17 @@ type run struct {
 	*Allocator
 	now   time.Time
 	out   []allocator.Allocation
-	marks marks
 	given map[grant]int // places in out; only of runs with a pass for guarantees
 }
 
 // grant names an allocation of a run.
 type grant struct{ agent, client int32 }
+
+// scratch is memory that runs use again.
+type scratch struct {
+	slots   []int32
+	clients []int32
+}
 
 // Allocate is part of allocator.Allocator.
 func (h *Allocator) Allocate(now time.Time) []allocator.Allocation {
@@ -25,12 +31,16 @@ func (h *Allocator) Allocate(now time.Time) []allocator.Allocation {
 	if len(look) == 0 {
 		return nil
 	}
-	r := &run{Allocator: h, now: now, marks: marks{}}
-	if h.owing() {
+	r := &run{Allocator: h, now: now}
+	if h.granted > 0 { // there will be about as many as the last time
+		r.out = make([]allocator.Allocation, 0, h.granted)
+	}
+	if h.owing > 0 {
 		r.given = map[grant]int{}
 		r.pass(look, true)
 	}
 	r.pass(look, false)
+	h.granted = len(r.out)
 	return r.out
 }
 
@@ -54,22 +64,75 @@ func (r *run) serve(a int32, guarantees bool) bool {
 	if !r.worthwhile(a) {
 		return false
 	}
-	for place := range r.order.Order() {
+	blocked := r.blockedAt(a)
+	if guarantees {
+		return r.walk(a, blocked, true)
+	}
+	takers, most := r.takers(a, blocked)
+	switch {
+	case takers == 0:
+		return false
+	case takers*takers < most:
+		return r.pickOne(a, blocked)
+	}
+	return r.walk(a, blocked, false)
+}
+
+// takers counts the clients that could have something of an agent, and says how many clients walking could pass.
+// Counting stops when it is clear that walking is better.
+func (r *run) takers(a int32, blocked bitset) (n, most int) {
+	x := r.agents.at(a)
+	want := r.slots.competing
+	if x.free.plain && x.shared.empty() {
+		want = r.slots.hungry
+		if !r.sparesMinimum(x.free) {
+			r.withhold(a)
+			return 0, 0
+		}
+	}
+	most = len(r.clients.rows)
+	n = want.without(blocked, enoughToWalk(most))
+	if len(r.quotas) > 0 && n == 0 {
+		r.withhold(a) // somebody may have reached a limit
+	}
+	return n, most
+}
+
+// enoughToWalk is how many takers among most clients make walking the quicker way: the first of n evenly spread takers
+// comes after most/n clients, and picking the first of n looks at n.
+func enoughToWalk(most int) int {
+	n := 1
+	for n*n < most {
+		n++
+	}
+	return n
+}
+
+// walk asks clients in the order of their needs.
+func (r *run) walk(a int32, blocked bitset, guarantees bool) bool {
+	view := sorter.Active
+	if guarantees {
+		view = sorter.Urgent
+	}
+	for place := range r.order.Order(view) {
 		at := r.roleOf[place]
-		if x := r.roles.at(at); x.seen != r.stamp && r.wants(at, a, guarantees) && r.serveRole(at, a, guarantees) {
+		x := r.roles.at(at)
+		if x.seen == r.stamp {
+			continue
+		}
+		if r.wants(x, a) && r.walkRole(x, a, blocked, guarantees) {
 			return true
 		}
-		r.roles.at(at).seen = r.stamp
+		x.seen = r.stamp
 	}
 	return false
 }
 
-// serveRole is serve for the clients of one role.
-func (r *run) serveRole(at, a int32, guarantees bool) bool {
-	x := r.roles.at(at)
-	for place := range x.frameworks.Order() {
+// walkRole is walk for the clients of one role.
+func (r *run) walkRole(x *role, a int32, blocked bitset, guarantees bool) bool {
+	for place := range x.frameworks.Order(sorter.Active) {
 		c := x.clients[place]
-		if r.clients.at(c).seen == r.stamp {
+		if cl := r.clients.at(c); cl.seen == r.stamp || blocked.has(cl.slot) {
 			continue
 		}
 		r.clients.at(c).seen = r.stamp
@@ -80,15 +143,53 @@ func (r *run) serveRole(at, a int32, guarantees bool) bool {
 	return false
 }
 
-// wants reports whether a role may have anything of what is free of an agent.
-func (r *run) wants(at, a int32, guarantees bool) bool {
-	if guarantees && !r.owed(at) {
-		return false
+// pickOne asks the few clients that do not refuse an agent, in the same order as walk would.
+func (r *run) pickOne(a int32, blocked bitset) bool {
+	list := r.scratch.clients[:0]
+	r.scratch.slots = r.slots.competing.list(blocked, r.scratch.slots[:0])
+	for _, slot := range r.scratch.slots {
+		c := r.slots.owner[slot]
+		cl := r.clients.at(c)
+		x := r.roles.at(cl.role)
+		if cl.seen != r.stamp && x.seen != r.stamp && r.wants(x, a) {
+			list = append(list, c)
+		}
 	}
-	name := r.roles.at(at).name
+	r.scratch.clients = list
+	for len(list) > 0 {
+		first := 0
+		for i := range list {
+			if r.before(list[i], list[first]) {
+				first = i
+			}
+		}
+		c := list[first]
+		list[first], list = list[len(list)-1], list[:len(list)-1]
+		r.clients.at(c).seen = r.stamp
+		if r.give(a, c, false) {
+			return true
+		}
+	}
+	return false
+}
+
+// before reports whether walk asks client c before d.
+func (h *Allocator) before(c, d int32) bool {
+	x, y := h.clients.at(c), h.clients.at(d)
+	if x.role == y.role {
+		return h.roles.at(x.role).frameworks.Before(x.place, y.place)
+	}
+	return h.order.Before(h.roles.at(x.role).place, h.roles.at(y.role).place)
+}
+
+// wants reports whether a role may have anything of what is free of an agent.
+func (r *run) wants(x *role, a int32) bool {
 	free := r.agents.at(a).free
-	for i := range free {
-		if free[i].AllocatableTo(name) {
+	if free.plain {
+		return true
+	}
+	for i := range free.list {
+		if free.list[i].AllocatableTo(x.name) {
 			return true
 		}
 	}
@@ -99,10 +200,18 @@ func (r *run) wants(at, a int32, guarantees bool) bool {
 // crumbs.
 func (h *Allocator) worthwhile(a int32) bool {
 	x := h.agents.at(a)
-	if x.free.IsEmpty() {
+	if x.free.empty() {
 		return false
 	}
-	return h.exceptions > 0 || !x.shared.IsEmpty() || enough(h.cfg.Minimum, x.free)
+	return x.free.enough || h.exceptions > 0 || !x.shared.empty()
+}
+
+// enough reports whether s contains one of a client's minima.
+func (h *Allocator) enough(c int32, s *shape) bool {
+	if x := h.clients.at(c); x.own {
+		return enough(x.minimum, s.list)
+	}
+	return s.enough
 }
 
 // enough reports whether r contains one of the minima. No minima ask only for something.
@@ -126,13 +235,15 @@ func (r *run) give(a, c int32, guarantees bool) bool {
 		r.withhold(a)
 	}
 	if _, again := r.given[grant{a, c}]; !again {
-		part = part.Add(r.sharedFor(a, c, part))
+		part = r.shapes.plus(part, r.sharedFor(a, c, part))
 	}
-	if part.IsEmpty() || !enough(r.clients.at(c).minimum, part) {
+	if part.empty() || !r.enough(c, part) {
 		return false
 	}
-	if _, refused := r.refused(r.now, a, c, part); refused {
-		return false
+	if x := r.agents.at(a); part != x.free || !x.shared.empty() { // else blockedAt has told
+		if _, refused := r.refused(r.now, a, c, part); refused {
+			return false
+		}
 	}
 	r.hold(a, c, part)
 	r.note(a, c, part)
@@ -148,12 +259,12 @@ func (h *Allocator) withhold(a int32) {
 }
 
 // note writes an allocation down, together with what the client got of the agent in the first pass.
-func (r *run) note(a, c int32, part resources.Resources) {
+func (r *run) note(a, c int32, part *shape) {
 	x := r.clients.at(c)
-	part = r.marks.allocate(part, x.role, x.name)
+	list := r.shapes.allocate(part, x.name)
 	at, again := r.given[grant{a, c}]
 	if again {
-		r.out[at].Resources = r.out[at].Resources.Add(part)
+		r.out[at].Resources = r.out[at].Resources.Add(list)
 		return
 	}
 	if r.given != nil {
@@ -163,6 +274,6 @@ func (r *run) note(a, c int32, part resources.Resources) {
 		Framework: r.frameworks.at(x.framework).spec.ID,
 		Role:      x.name,
 		Agent:     r.agents.at(a).spec.ID,
-		Resources: part,
+		Resources: list,
 	})
 }

@@ -14,63 +14,58 @@ func (s *Sorter) less(a, b int32) bool {
 }
 
 // enter puts n, and the nodes above it that have been empty, into the heaps of their parents.
-func (s *Sorter) enter(n int32) {
-	for n != 0 && s.nodes[n].at == none {
+func (s *Sorter) enter(v View, n int32) {
+	for n != 0 && s.nodes[n].at[v] == none {
 		parent := s.nodes[n].parent
-		s.nodes[parent].heap = append(s.nodes[parent].heap, n)
-		s.nodes[n].at = int32(len(s.nodes[parent].heap) - 1)
-		s.rekeyIn(parent, n)
+		s.nodes[parent].heap[v] = append(s.nodes[parent].heap[v], n)
+		s.nodes[n].at[v] = int32(len(s.nodes[parent].heap[v]) - 1)
+		s.measure(n) // its key may have been away from all heaps
+		s.place(n)
 		n = parent
 	}
 }
 
-// rekeyIn brings the key of a node up to date that may have been away from the heap.
-func (s *Sorter) rekeyIn(parent, n int32) {
-	s.measure(n)
-	s.fix(parent, s.nodes[n].at)
-}
-
 // leave takes n, and the nodes above it that become empty, out of the heaps of their parents.
-func (s *Sorter) leave(n int32) {
-	for n != 0 && s.nodes[n].at != none {
+func (s *Sorter) leave(v View, n int32) {
+	for n != 0 && s.nodes[n].at[v] != none {
 		parent := s.nodes[n].parent
-		s.remove(parent, s.nodes[n].at)
-		s.nodes[n].at = none
-		if len(s.nodes[parent].heap) > 0 {
+		s.remove(v, parent, s.nodes[n].at[v])
+		s.nodes[n].at[v] = none
+		if len(s.nodes[parent].heap[v]) > 0 {
 			return
 		}
 		n = parent
 	}
 }
 
-func (s *Sorter) remove(parent, at int32) {
-	h := s.nodes[parent].heap
+func (s *Sorter) remove(v View, parent, at int32) {
+	h := s.nodes[parent].heap[v]
 	last := int32(len(h) - 1)
 	if at != last {
-		s.swap(h, at, last)
+		s.swap(v, h, at, last)
 	}
-	s.nodes[parent].heap = h[:last]
+	s.nodes[parent].heap[v] = h[:last]
 	if at != last {
-		s.fix(parent, at)
+		s.fix(v, parent, at)
 	}
 }
 
-func (s *Sorter) swap(h []int32, i, j int32) {
+func (s *Sorter) swap(v View, h []int32, i, j int32) {
 	h[i], h[j] = h[j], h[i]
-	s.nodes[h[i]].at, s.nodes[h[j]].at = i, j
+	s.nodes[h[i]].at[v], s.nodes[h[j]].at[v] = i, j
 }
 
 // fix moves the node at a place of a heap to where it belongs.
-func (s *Sorter) fix(parent, at int32) {
-	h := s.nodes[parent].heap
+func (s *Sorter) fix(v View, parent, at int32) {
+	h := s.nodes[parent].heap[v]
 	for at > 0 && s.less(h[at], h[(at-1)/2]) {
-		s.swap(h, at, (at-1)/2)
+		s.swap(v, h, at, (at-1)/2)
 		at = (at - 1) / 2
 	}
-	s.down(h, at)
+	s.down(v, h, at)
 }
 
-func (s *Sorter) down(h []int32, at int32) {
+func (s *Sorter) down(v View, h []int32, at int32) {
 	for {
 		least, n := at, int32(len(h))
 		for child := 2*at + 1; child <= 2*at+2 && child < n; child++ {
@@ -81,21 +76,20 @@ func (s *Sorter) down(h []int32, at int32) {
 		if least == at {
 			return
 		}
-		s.swap(h, at, least)
+		s.swap(v, h, at, least)
 		at = least
 	}
 }
 
-func (s *Sorter) heapify(parent int32) {
-	h := s.nodes[parent].heap
+func (s *Sorter) heapify(v View, parent int32) {
+	h := s.nodes[parent].heap[v]
 	for at := int32(len(h)/2) - 1; at >= 0; at-- {
-		s.down(h, at)
+		s.down(v, h, at)
 	}
 }
 
-// next takes the place of the least child of n off the frontier and puts those below it there.
-func (s *Sorter) next(n int32, frontier []int32) (int32, []int32) {
-	h := s.nodes[n].heap
+// next takes the first place off the frontier and puts those below it there.
+func (s *Sorter) next(h, frontier []int32) []int32 {
 	first, last := frontier[0], len(frontier)-1
 	frontier[0] = frontier[last]
 	frontier = frontier[:last]
@@ -104,7 +98,7 @@ func (s *Sorter) next(n int32, frontier []int32) (int32, []int32) {
 		frontier = append(frontier, child)
 		s.rise(h, frontier)
 	}
-	return first, frontier
+	return frontier
 }
 
 // sink and rise keep the frontier itself a heap, of places in h.

@@ -22,14 +22,27 @@ const own = "."
 // none is the absence of a node.
 const none = -1
 
+// View is one of the orders that a sorter keeps: some of the clients, compared alike in all of them.
+type View uint8
+
+// The views.
+const (
+	Active View = iota // clients that want something
+	Urgent             // those to be served before all others
+	views
+)
+
+// nowhere is the places of a node that is in no view.
+func nowhere() [views]int32 { return [views]int32{none, none} }
+
 type node struct {
 	path, name string
 	parent     int32
-	children   int32 // that exist, active or not
+	children   int32 // that exist, in a view or not
 	inner      bool
 
-	heap []int32 // active children; of inner nodes
-	at   int32   // place in the parent's heap; none if not there
+	heap [views][]int32 // children in a view; of inner nodes
+	at   [views]int32   // place in the parent's heaps; none if not there
 
 	weight    float64
 	share     float64 // dominant share, not weighted
@@ -57,7 +70,7 @@ type Sorter struct {
 func New(totals *Totals) *Sorter {
 	return &Sorter{
 		totals:  totals,
-		nodes:   []node{{parent: none, at: none, weight: 1, inner: true}},
+		nodes:   []node{{parent: none, at: nowhere(), weight: 1, inner: true}},
 		paths:   map[string]int32{},
 		weights: map[string]float64{},
 	}
@@ -95,8 +108,10 @@ func (s *Sorter) innerNode(path string, parent int32) int32 {
 
 // adopt puts leaf, which had the path of inner, below inner.
 func (s *Sorter) adopt(inner, leaf int32) {
-	active := s.nodes[leaf].at != none
-	s.leave(leaf)
+	at := s.nodes[leaf].at
+	for v := range views {
+		s.leave(v, leaf)
+	}
 	l, in := &s.nodes[leaf], &s.nodes[inner]
 	s.nodes[l.parent].children--
 	in.children++
@@ -106,8 +121,10 @@ func (s *Sorter) adopt(inner, leaf int32) {
 	s.paths[l.path] = leaf
 	s.measure(leaf)
 	s.measure(inner)
-	if active {
-		s.enter(leaf)
+	for v := range views {
+		if at[v] != none {
+			s.enter(v, leaf)
+		}
 	}
 }
 
@@ -118,7 +135,7 @@ func (s *Sorter) newNode(path, name string, parent int32, inner bool) int32 {
 	} else {
 		s.nodes = append(s.nodes, node{})
 	}
-	s.nodes[n] = node{path: path, name: name, parent: parent, inner: inner, at: none, weight: s.weight(path)}
+	s.nodes[n] = node{path: path, name: name, parent: parent, inner: inner, at: nowhere(), weight: s.weight(path)}
 	s.nodes[parent].children++
 	s.paths[path] = n
 	return n
@@ -135,25 +152,30 @@ func (s *Sorter) weight(path string) float64 {
 func (s *Sorter) Remove(c Client) {
 	n := int32(c)
 	s.Release(c, s.nodes[n].allocated)
-	s.leave(n)
+	for v := range views {
+		s.leave(v, n)
+	}
 	for n != 0 && s.nodes[n].children == 0 {
 		parent := s.nodes[n].parent
 		delete(s.paths, s.nodes[n].path)
-		s.nodes[n] = node{at: none, parent: none}
+		s.nodes[n] = node{at: nowhere(), parent: none}
 		s.unused = append(s.unused, n)
 		s.nodes[parent].children--
 		n = parent
 	}
 }
 
-// Activate makes a client appear in Order.
-func (s *Sorter) Activate(c Client) { s.enter(int32(c)) }
+// Enter makes a client appear in a view.
+func (s *Sorter) Enter(v View, c Client) { s.enter(v, int32(c)) }
 
-// Deactivate makes a client disappear from Order; what it has still counts for the nodes above it.
-func (s *Sorter) Deactivate(c Client) { s.leave(int32(c)) }
+// Leave makes a client disappear from a view; what it has still counts for the nodes above it.
+func (s *Sorter) Leave(v View, c Client) { s.leave(v, int32(c)) }
 
-// Active reports whether the client appears in Order.
-func (s *Sorter) Active(c Client) bool { return s.nodes[c].at != none }
+// In reports whether the client appears in a view.
+func (s *Sorter) In(v View, c Client) bool { return s.nodes[c].at[v] != none }
+
+// Empty reports whether no client appears in a view.
+func (s *Sorter) Empty(v View) bool { return len(s.nodes[0].heap[v]) == 0 }
 
 // SetWeight sets the weight of the node at path among its siblings; it is above zero. The node may come later.
 func (s *Sorter) SetWeight(path string, weight float64) {
@@ -170,8 +192,8 @@ func (s *Sorter) SetWeight(path string, weight float64) {
 // Allocate charges q to a client.
 func (s *Sorter) Allocate(c Client, q resources.Quantities) {
 	s.turn++
-	for n := int32(c); n != none; n = s.nodes[n].parent {
-		s.nodes[n].allocated = s.nodes[n].allocated.Add(q)
+	for n := int32(c); n > 0; n = s.nodes[n].parent {
+		s.nodes[n].allocated.Increase(&q)
 		s.nodes[n].turn = s.turn
 		s.rekey(n)
 	}
@@ -179,8 +201,8 @@ func (s *Sorter) Allocate(c Client, q resources.Quantities) {
 
 // Release takes q off a client.
 func (s *Sorter) Release(c Client, q resources.Quantities) {
-	for n := int32(c); n != none; n = s.nodes[n].parent {
-		s.nodes[n].allocated = s.nodes[n].allocated.Sub(q)
+	for n := int32(c); n > 0; n = s.nodes[n].parent {
+		s.nodes[n].allocated.Decrease(&q)
 		s.rekey(n)
 	}
 }
@@ -198,7 +220,7 @@ func (s *Sorter) Node(path string) (share, weight float64, allocated resources.Q
 // measure computes the key of a node.
 func (s *Sorter) measure(n int32) {
 	x := &s.nodes[n]
-	x.share = x.allocated.Dominant(s.totals.sum)
+	x.share = x.allocated.DominantOf(&s.totals.sum)
 	x.key = x.share / x.weight
 }
 
@@ -208,8 +230,15 @@ func (s *Sorter) rekey(n int32) {
 		return // all keys are old: refresh will see to this one as well
 	}
 	s.measure(n)
-	if s.nodes[n].at != none {
-		s.fix(s.nodes[n].parent, s.nodes[n].at)
+	s.place(n)
+}
+
+// place moves a node to where its key belongs, in every view.
+func (s *Sorter) place(n int32) {
+	for v := range views {
+		if at := s.nodes[n].at[v]; at != none {
+			s.fix(v, s.nodes[n].parent, at)
+		}
 	}
 }
 
@@ -223,43 +252,72 @@ func (s *Sorter) refresh() {
 		s.measure(int32(n))
 	}
 	for n := range s.nodes {
-		s.heapify(int32(n))
+		for v := range views {
+			s.heapify(v, int32(n))
+		}
 	}
 }
 
-// Order yields the active clients, neediest first: whole subtrees in order of their nodes. Whoever changes the sorter
-// in between must stop there and ask again.
-func (s *Sorter) Order() iter.Seq[Client] {
+// Before reports whether Order has a before b.
+func (s *Sorter) Before(a, b Client) bool {
+	s.refresh()
+	x, y := int32(a), int32(b)
+	for deep, other := s.depth(x), s.depth(y); deep != other; {
+		if deep > other {
+			x, deep = s.nodes[x].parent, deep-1
+		} else {
+			y, other = s.nodes[y].parent, other-1
+		}
+	}
+	for s.nodes[x].parent != s.nodes[y].parent {
+		x, y = s.nodes[x].parent, s.nodes[y].parent
+	}
+	return s.less(x, y)
+}
+
+func (s *Sorter) depth(n int32) int {
+	d := 0
+	for ; n > 0; n = s.nodes[n].parent {
+		d++
+	}
+	return d
+}
+
+// Order yields the clients of a view, neediest first: whole subtrees in order of their nodes. Whoever changes the
+// sorter in between must stop there and ask again.
+func (s *Sorter) Order(v View) iter.Seq[Client] {
 	return func(yield func(Client) bool) {
 		s.refresh()
-		s.walk(0, 0, yield)
+		s.walk(v, 0, 0, yield)
 	}
 }
 
 // walk visits the subtree of n in order. The children come out of the heap without leaving it: the frontier holds
 // places of the heap whose parents have been visited.
-func (s *Sorter) walk(n int32, level int, yield func(Client) bool) bool {
+func (s *Sorter) walk(v View, n int32, level int, yield func(Client) bool) bool {
 	if level == len(s.frontiers) {
 		s.frontiers = append(s.frontiers, nil)
 	}
+	h := s.nodes[n].heap[v]
 	frontier := s.frontiers[level][:0]
-	if len(s.nodes[n].heap) > 0 {
+	if len(h) > 0 {
 		frontier = append(frontier, 0)
 	}
+	s.frontiers[level] = frontier
 	for len(frontier) > 0 {
-		var at int32
-		at, frontier = s.next(n, frontier)
-		s.frontiers[level] = frontier
-		if !s.visit(s.nodes[n].heap[at], level, yield) {
+		at := frontier[0]
+		if !s.visit(v, h[at], level, yield) {
 			return false
 		}
+		frontier = s.next(h, frontier)
+		s.frontiers[level] = frontier
 	}
 	return true
 }
 
-func (s *Sorter) visit(n int32, level int, yield func(Client) bool) bool {
+func (s *Sorter) visit(v View, n int32, level int, yield func(Client) bool) bool {
 	if s.nodes[n].inner {
-		return s.walk(n, level+1, yield)
+		return s.walk(v, n, level+1, yield)
 	}
 	return yield(Client(n))
 }

@@ -33,6 +33,7 @@ type slow struct {
 
 type slowClient struct {
 	active    bool
+	urgent    bool
 	allocated resources.Quantities
 	turn      uint64
 }
@@ -111,6 +112,28 @@ func (s *slow) order(path string) []string {
 	return out
 }
 
+// checkUrgent checks that the view Urgent is in the order of Before.
+func checkUrgent(t *rapid.T, fast *Sorter, ref *slow, handles map[string]Client) {
+	var want, got []Client
+	for _, p := range slices.Sorted(maps.Keys(ref.clients)) {
+		if ref.clients[p].urgent {
+			want = append(want, handles[p])
+		}
+	}
+	slices.SortFunc(want, func(a, b Client) int {
+		if fast.Before(a, b) {
+			return -1
+		}
+		return 1
+	})
+	for c := range fast.Order(Urgent) {
+		got = append(got, c)
+	}
+	if !slices.Equal(want, got) || fast.Empty(Urgent) != (len(want) == 0) {
+		t.Fatalf("Order(Urgent) = %v, want %v", got, want)
+	}
+}
+
 func TestSorterAgreesWithSorting(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		totals := NewTotals()
@@ -146,13 +169,23 @@ func TestSorterAgreesWithSorting(t *testing.T) {
 			},
 			"activate": func(t *rapid.T) {
 				p := known(t)
-				fast.Activate(handles[p])
+				fast.Enter(Active, handles[p])
 				ref.clients[p].active = true
 			},
 			"deactivate": func(t *rapid.T) {
 				p := known(t)
-				fast.Deactivate(handles[p])
+				fast.Leave(Active, handles[p])
 				ref.clients[p].active = false
+			},
+			"urgent": func(t *rapid.T) {
+				p := known(t)
+				if c := ref.clients[p]; c.urgent {
+					fast.Leave(Urgent, handles[p])
+					c.urgent = false
+				} else {
+					fast.Enter(Urgent, handles[p])
+					c.urgent = true
+				}
 			},
 			"allocate": func(t *rapid.T) {
 				p, q := known(t), amount.Draw(t, "q")
@@ -185,12 +218,18 @@ func TestSorterAgreesWithSorting(t *testing.T) {
 			},
 			"": func(t *rapid.T) {
 				want, got := ref.order(""), []string(nil)
-				for c := range fast.Order() {
+				for c := range fast.Order(Active) {
 					got = append(got, nameOf(fast, c))
 				}
 				if diff := gocmp.Diff(want, got); diff != "" {
 					t.Fatalf("Order differs (-want +got):\n%s", diff)
 				}
+				for i := 1; i < len(got); i++ {
+					if a, b := handles[got[i-1]], handles[got[i]]; !fast.Before(a, b) || fast.Before(b, a) {
+						t.Fatalf("Before does not have %s before %s", got[i-1], got[i])
+					}
+				}
+				checkUrgent(t, fast, ref, handles)
 			},
 		})
 	})
@@ -206,11 +245,11 @@ func TestOrderOfAnUntouchedSorterAllocatesNothing(t *testing.T) {
 	s := New(totals)
 	for i := range 100 {
 		c := s.Add(fmt.Sprintf("r%02d", i))
-		s.Activate(c)
+		s.Enter(Active, c)
 		s.Allocate(c, cpus(int64(i%7)))
 	}
 	first := func() {
-		for range s.Order() {
+		for range s.Order(Active) {
 			break
 		}
 	}
@@ -225,11 +264,11 @@ func TestExcludedNamesDoNotCount(t *testing.T) {
 	totals.Add(cpus(10).Add(mem(10)))
 	s := New(totals)
 	a, b := s.Add("a"), s.Add("b")
-	s.Activate(a)
-	s.Activate(b)
+	s.Enter(Active, a)
+	s.Enter(Active, b)
 	s.Allocate(a, mem(9).Add(cpus(1)))
 	s.Allocate(b, cpus(2))
-	for c := range s.Order() {
+	for c := range s.Order(Active) {
 		if c != a {
 			t.Errorf("first = %v, want a: its mem does not count", nameOf(s, c))
 		}
@@ -247,13 +286,13 @@ func BenchmarkFullSort(b *testing.B) {
 			var clients []Client
 			for i := range n {
 				c := s.Add(fmt.Sprintf("f%04d", i))
-				s.Activate(c)
+				s.Enter(Active, c)
 				clients = append(clients, c)
 			}
 			b.ReportAllocs()
 			for i := 0; b.Loop(); i++ {
 				s.Allocate(clients[i%n], cpus(1))
-				for range s.Order() {
+				for range s.Order(Active) {
 				}
 			}
 		})
@@ -268,11 +307,11 @@ func BenchmarkFirst(b *testing.B) {
 			totals.Add(cpus(1_000_000))
 			s := New(totals)
 			for i := range n {
-				s.Activate(s.Add(fmt.Sprintf("f%04d", i)))
+				s.Enter(Active, s.Add(fmt.Sprintf("f%04d", i)))
 			}
 			b.ReportAllocs()
 			for b.Loop() {
-				for c := range s.Order() {
+				for c := range s.Order(Active) {
 					s.Allocate(c, cpus(1))
 					break
 				}

@@ -18,6 +18,11 @@ func (t *Totals) Add(q resources.Quantities) { t.set(t.sum.Add(t.counted(q))) }
 // Sub counts an agent out.
 func (t *Totals) Sub(q resources.Quantities) { t.set(t.sum.Sub(t.counted(q))) }
 
+// Change counts something out and something else in, as one change.
+func (t *Totals) Change(out, in resources.Quantities) {
+	t.set(t.sum.Sub(t.counted(out)).Add(t.counted(in)))
+}
+
 // Sum is all that counts.
 func (t *Totals) Sum() resources.Quantities { return t.sum }
 

@@ -319,3 +319,29 @@ func TestLimits(t *testing.T) {
 		t.Errorf("Min = %s, want %s", got, want)
 	}
 }
+
+// TestFewAndMany: lists of very different lengths take other paths through Add, Minus and Contains.
+func TestFewAndMany(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var many []Resource
+		for i := range 100 {
+			many = append(many, Resource{Name: "mem", Scalar: Whole(int64(i + 1)), Reservations: []Reservation{{Role: fmt.Sprint("r", i%60)}}})
+		}
+		large, few := Of(append(many, drawResources(t, "some")...)...), drawResources(t, "few")
+		if at := rapid.IntRange(0, len(large)-1).Draw(t, "at"); rapid.Bool().Draw(t, "mine") {
+			few = few.Add(large[at : at+1])
+		}
+		sum := large.interleave(few)
+		if got := large.splice(few); !got.Equal(sum) {
+			t.Fatalf("splice = %s, want %s", got, sum)
+		}
+		for _, from := range []Resources{large, sum} {
+			if got, want := from.cut(few), from.strip(few); !got.Equal(want) {
+				t.Fatalf("cut = %s, want %s", got, want)
+			}
+		}
+		if !sum.Contains(few) {
+			t.Fatalf("%s does not contain %s", sum, few)
+		}
+	})
+}

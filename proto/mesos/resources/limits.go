@@ -87,6 +87,15 @@ func (l Limits) String() string {
 	return string(b)
 }
 
+// Limits are limits of just these quantities; names that are absent are not limited.
+func (q Quantities) Limits() Limits {
+	var l Limits
+	for name, amount := range q.All() {
+		l.entries = append(l.entries, Quantity{name, amount})
+	}
+	return l
+}
+
 // Min is the tighter of both limits, name by name.
 func (l Limits) Min(o Limits) Limits {
 	switch {

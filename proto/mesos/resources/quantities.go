@@ -122,26 +122,36 @@ func (q Quantities) With(name string, amount Scalar) Quantities {
 
 // Add is q and o together.
 func (q Quantities) Add(o Quantities) Quantities {
-	for i := range q.known {
-		q.known[i] = q.known[i].plus(o.known[i])
-	}
-	for _, e := range o.other {
-		q = q.With(e.Name, q.Get(e.Name).plus(e.Amount))
-	}
+	q.Increase(&o)
 	return q
 }
 
 // Sub is q without o; what would fall below zero is zero.
 func (q Quantities) Sub(o Quantities) Quantities {
+	q.Decrease(&o)
+	return q
+}
+
+// Increase adds o to q in place. Nobody else sees the change: values that were copied before stay what they are.
+func (q *Quantities) Increase(o *Quantities) {
+	for i := range q.known {
+		q.known[i] = q.known[i].plus(o.known[i])
+	}
+	for _, e := range o.other {
+		*q = q.With(e.Name, q.Get(e.Name).plus(e.Amount))
+	}
+}
+
+// Decrease takes o off q in place; what would fall below zero is zero.
+func (q *Quantities) Decrease(o *Quantities) {
 	for i := range q.known {
 		q.known[i] = max(q.known[i]-o.known[i], 0)
 	}
 	for _, e := range o.other {
 		if have := q.Get(e.Name); have > 0 {
-			q = q.With(e.Name, have-e.Amount)
+			*q = q.With(e.Name, have-e.Amount)
 		}
 	}
-	return q
 }
 
 // Contains reports whether there is at least as much in q as in o, of every name.
@@ -202,7 +212,10 @@ func (q Quantities) String() string {
 }
 
 // Dominant is the largest fraction that q makes of total, over all names that total has: the dominant share of DRF.
-func (q Quantities) Dominant(total Quantities) float64 {
+func (q Quantities) Dominant(total Quantities) float64 { return q.DominantOf(&total) }
+
+// DominantOf is Dominant without copying.
+func (q *Quantities) DominantOf(total *Quantities) float64 {
 	share := 0.0
 	for i := range q.known {
 		if q.known[i] > 0 && total.known[i] > 0 {

@@ -69,6 +69,14 @@ func (r Resources) Add(o Resources) Resources {
 	case len(o) == 0:
 		return r
 	}
+	if fewer(o, r) {
+		return r.splice(o)
+	}
+	return r.interleave(o)
+}
+
+// interleave is Add for lists of about one length.
+func (r Resources) interleave(o Resources) Resources {
 	out := make(Resources, 0, len(r)+len(o))
 	i, j := 0, 0
 	for i < len(r) && j < len(o) {
@@ -84,6 +92,45 @@ func (r Resources) Add(o Resources) Resources {
 		}
 	}
 	return append(append(out, r[i:]...), o[j:]...)
+}
+
+// fewer reports whether few are so much fewer than many that looking each up is quicker than going through all.
+func fewer(few, many Resources) bool { return len(many) > 32 && len(few)*8 < len(many) }
+
+// find is the place of the first resource of r from a place on that is not before x, which is where x is or belongs.
+func (r Resources) find(from int, x *Resource) (at int, found bool) {
+	low, high := from, len(r)
+	for low < high {
+		if middle := int(uint(low+high) >> 1); compare(&r[middle], x) < 0 {
+			low = middle + 1
+		} else {
+			high = middle
+		}
+	}
+	return low, low < len(r) && compare(&r[low], x) == 0
+}
+
+// splice is Add for few resources.
+func (r Resources) splice(few Resources) Resources {
+	out := make(Resources, 0, len(r)+len(few))
+	from := 0
+	for i := range few {
+		at, found := r.find(from, &few[i])
+		if found && !mergeable(&r[at], &few[i]) { // volumes of one kind: keep them together
+			for at < len(r) && compare(&r[at], &few[i]) == 0 {
+				at++
+			}
+			found = false
+		}
+		out = append(out, r[from:at]...)
+		from = at
+		if found {
+			out, from = append(out, join(&r[at], &few[i])), at+1
+			continue
+		}
+		out = append(out, few[i])
+	}
+	return append(out, r[from:]...)
 }
 
 // Sub is r without o. If r does not contain o the answer is r and false.
@@ -105,6 +152,14 @@ func (r Resources) Minus(o Resources) Resources {
 	case r.Same(o):
 		return nil
 	}
+	if fewer(o, r) {
+		return r.cut(o)
+	}
+	return r.strip(o)
+}
+
+// strip is Minus for lists of about one length.
+func (r Resources) strip(o Resources) Resources {
 	out := make(Resources, 0, len(r))
 	j := 0
 	for i := range r {
@@ -124,6 +179,25 @@ func (r Resources) Minus(o Resources) Resources {
 		return nil
 	}
 	return out
+}
+
+// cut is Minus for few resources.
+func (r Resources) cut(few Resources) Resources {
+	out := make(Resources, 0, len(r))
+	from := 0
+	for i := range few {
+		at, found := r.find(from, &few[i])
+		out = append(out, r[from:at]...)
+		from = at
+		if !found {
+			continue
+		}
+		from++
+		if left := difference(&r[at], &few[i]); !left.Empty() && (!left.Shared || left.Count > 0) {
+			out = append(out, left)
+		}
+	}
+	return append(out, r[from:]...)
 }
 
 // difference is a without b, which it contains.
@@ -148,7 +222,11 @@ func (r Resources) Contains(o Resources) bool {
 		return true
 	}
 	i := 0
+	quick := fewer(o, r)
 	for j := range o {
+		if quick {
+			i, _ = r.find(i, &o[j])
+		}
 		for i < len(r) && compare(&r[i], &o[j]) < 0 {
 			i++
 		}
