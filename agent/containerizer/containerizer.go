@@ -83,7 +83,7 @@ const Unlimited int64 = -1
 
 // Status describes a container that has just been launched.
 type Status struct {
-	PID     int       `json:"pid"` // of the command, as the host sees it
+	PID     int       `json:"pid"` // of the container's first process, as the machine sees it
 	Started time.Time `json:"started"`
 	Cgroup  string    `json:"cgroup,omitempty"` // path below the hierarchy's root; "" when there is none
 }
@@ -100,7 +100,7 @@ type Termination struct {
 	Known   bool      `json:"known"`  // false: Status says nothing, and Reason says why
 	OOM     bool      `json:"oom,omitempty"`
 	MemPeak int64     `json:"mem_peak,omitempty"` // bytes; 0 when not measured
-	Reason  string    `json:"reason,omitempty"`   // Lost, Reboot, or "" when Known
+	Reason  string    `json:"reason,omitempty"`   // Lost, Reboot, why a launch nobody waited for failed; "" when Known
 	When    time.Time `json:"when"`               // when the end was recorded
 }
 

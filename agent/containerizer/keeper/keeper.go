@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"sync"
 	"syscall"
 	"time"
@@ -78,6 +79,7 @@ type Keeper struct {
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
 	wg     sync.WaitGroup // followers
+	slots  chan struct{}  // one is taken by every launch under way
 
 	mu         sync.Mutex
 	recovered  bool
@@ -119,8 +121,8 @@ func Open(cfg Config) (*Keeper, error) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	return &Keeper{
-		root: root, driver: cfg.Driver, log: cfg.Log, lock: lock,
-		ctx: ctx, cancel: cancel, containers: map[string]*entry{},
+		root: root, driver: cfg.Driver, log: cfg.Log, lock: lock, ctx: ctx, cancel: cancel,
+		slots: make(chan struct{}, max(4, 2*runtime.NumCPU())), containers: map[string]*entry{},
 	}, nil
 }
 

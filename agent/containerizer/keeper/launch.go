@@ -70,8 +70,24 @@ func (k *Keeper) add(e *entry) error {
 	return nil
 }
 
-// start runs the shim and waits for its answer.
+// tooLong is when a launch is given up: something it needs, a network file system
+// perhaps, does not answer.
+const tooLong = time.Minute
+
+var errTooLong = fmt.Errorf("the command did not start within %v: does the sandbox or work directory hang?", tooLong)
+
+// start runs the shim and waits for its answer. Only so many launches run at a
+// time as keep the processors busy: each needs some of its own for milliseconds,
+// and hundreds at once would all be late.
 func (k *Keeper) start(ctx context.Context, e *entry) error {
+	select {
+	case k.slots <- struct{}{}:
+		defer func() { <-k.slots }()
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, tooLong, errTooLong)
+	defer cancel()
 	if err := os.Mkdir(string(e.dir), 0o700); err != nil {
 		return err
 	}
@@ -91,7 +107,7 @@ func (k *Keeper) start(ctx context.Context, e *entry) error {
 	defer context.AfterFunc(ctx, func() { pipe.SetReadDeadline(time.Unix(1, 0)) })()
 	init, err := shim.Await(pipe)
 	if ctx.Err() != nil {
-		return ctx.Err()
+		return context.Cause(ctx)
 	}
 	if errors.Is(err, shim.ErrDied) {
 		return fmt.Errorf("%w: %s", err, e.dir.Log())

@@ -5,4 +5,13 @@
 // machine's files and, at level Full, a cgroup with limits. It owns the choice of
 // level, cgroup paths, limits and measurements; what a container looks like from
 // inside is decided in runc/launcher.
+//
+// A service manager that kills whole control groups must leave the shims alone
+// when it stops the agent: with systemd that is KillMode=process. Two agents on
+// one machine need parent cgroups of their own, because Recover destroys what it
+// finds there and does not know.
+//
+// Left out for now and refused, not imitated: containers without root (level
+// None, with a reason), images, private networks, devices beyond the harmless
+// ones, and namespaces shared between containers.
 package runc
