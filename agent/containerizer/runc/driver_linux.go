@@ -36,7 +36,7 @@ const defaultPIDs = 4096
 // A Containerizer runs isolated containers.
 type Containerizer struct {
 	*keeper.Keeper
-	helper *os.File
+	driver *driver
 }
 
 // New opens the containers recorded in cfg.RunDir. It fails when cfg.Level is
@@ -69,12 +69,16 @@ func open(cfg Config) (*Containerizer, error) {
 		d.helper.Close()
 		return nil, err
 	}
-	return &Containerizer{Keeper: k, helper: d.helper}, nil
+	return &Containerizer{Keeper: k, driver: d}, nil
 }
 
-// Close stops following the containers and leaves them running.
+// Close stops following the containers and leaves them running. Without any,
+// nothing of the containerizer stays on the machine but its empty run directory.
 func (c *Containerizer) Close() error {
-	return errors.Join(c.Keeper.Close(), c.helper.Close())
+	if c.driver.limits {
+		c.driver.tree.Group(c.driver.root).Prune()
+	}
+	return errors.Join(c.Keeper.Close(), c.driver.helper.Close())
 }
 
 type driver struct {

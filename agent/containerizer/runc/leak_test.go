@@ -58,6 +58,10 @@ func TestTwoHundredContainersLeaveNothing(t *testing.T) {
 	if diff := cmp.Diff(before, observe(t, run)); diff != "" {
 		t.Errorf("left behind (-before +after):\n%s", diff)
 	}
+	c.Close()
+	if left, err := filepath.Glob("/sys/fs/cgroup/*/" + root); err != nil || len(left) > 0 {
+		t.Errorf("cgroups left behind by a closed containerizer: %v, %v", left, err)
+	}
 }
 
 // observe looks at everything that names the run directory.

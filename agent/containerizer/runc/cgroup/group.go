@@ -161,6 +161,13 @@ func (g Group) Remove() error {
 	return nil
 }
 
+// Prune removes the group where it is empty; where it holds containers it stays.
+func (g Group) Prune() {
+	for _, mount := range g.tree.Mounts {
+		_ = syscall.Rmdir(filepath.Join(mount, g.path))
+	}
+}
+
 func remove(dir string, deadline time.Time) error {
 	for {
 		err := syscall.Rmdir(dir)
