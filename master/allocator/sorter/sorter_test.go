@@ -276,29 +276,6 @@ func TestExcludedNamesDoNotCount(t *testing.T) {
 	}
 }
 
-// BenchmarkFullSort asks for everybody after one allocation (Mesos: CommonSorterTest.BENCHMARK_FullSort).
-func BenchmarkFullSort(b *testing.B) {
-	for _, n := range []int{10, 100, 1000} {
-		b.Run(fmt.Sprintf("clients=%d", n), func(b *testing.B) {
-			totals := NewTotals()
-			totals.Add(cpus(1_000_000))
-			s := New(totals)
-			var clients []Client
-			for i := range n {
-				c := s.Add(fmt.Sprintf("f%04d", i))
-				s.Enter(Active, c)
-				clients = append(clients, c)
-			}
-			b.ReportAllocs()
-			for i := 0; b.Loop(); i++ {
-				s.Allocate(clients[i%n], cpus(1))
-				for range s.Order(Active) {
-				}
-			}
-		})
-	}
-}
-
 // BenchmarkFirst asks for the neediest only, as an allocation does.
 func BenchmarkFirst(b *testing.B) {
 	for _, n := range []int{10, 1000} {
