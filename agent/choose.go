@@ -22,6 +22,8 @@ func openContainers(cfg Config) (c containerizer.Containerizer, limited bool, cl
 		level, why = probe(cfg)
 	}
 	switch {
+	case cfg.Containerizer == RunC && level != runc.Full: // who asks for isolation gets all of it, or an answer
+		return nil, false, nil, fmt.Errorf("flag --containerizer=runc: containers cannot be isolated and limited here: %s", why)
 	case level != runc.None:
 		cfg.Log.Info("containers are isolated", zap.Stringer("level", level), zap.String("reason", why))
 		isolated, err := runc.New(runc.Config{
@@ -32,8 +34,6 @@ func openContainers(cfg Config) (c containerizer.Containerizer, limited bool, cl
 			return nil, false, nil, err
 		}
 		return isolated, level == runc.Full, isolated.Close, nil
-	case cfg.Containerizer == RunC:
-		return nil, false, nil, fmt.Errorf("flag --containerizer=runc: containers cannot be isolated here: %s", why)
 	}
 	cfg.Log.Warn("containers are plain processes: neither isolated nor limited", zap.String("reason", why))
 	helper, err := runc.FindHelper(cfg.ContainerizerPath)
