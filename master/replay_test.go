@@ -148,7 +148,7 @@ func TestReplayHTTP(t *testing.T) {
 			"metrics-bad-timeout",                          // our text names the units
 			"no-leading-slash", "absolute-uri", "asterisk", // no such request leaves this client
 		)},
-		{"http/methods", differs("PUT /weights")},
+		{"http/methods", differs()},
 		{"http/content-types", differs()},
 		{"http/accept", differs()},
 	}
@@ -189,4 +189,21 @@ func TestReplayOperatorErrors(t *testing.T) {
 		}
 		return false
 	})
+}
+
+// called reports whether a record is of one of these calls or paths.
+func called(r record, names ...string) bool {
+	return slices.ContainsFunc(names, func(name string) bool {
+		return strings.Contains(r.Request.Body, `"type":"`+name+`"`) || name[0] == '/' && strings.HasPrefix(r.Request.Path, name)
+	})
+}
+
+// TestReplayWeights repeats what operators did to weights.
+func TestReplayWeights(t *testing.T) {
+	address := start(t)
+	all := slices.Concat(recorded(t, "operator-master/actions"), recorded(t, "legacy/actions"))
+	replay(t, address, all, strings.NewReplacer(), func(r record) bool { return !called(r, "UPDATE_WEIGHTS", "/weights") })
+	if code, body := get(t, "http://"+address+"/weights"); code != 200 || body != `[{"role":"dev","weight":2.0},{"role":"ops","weight":1.5},{"role":"web","weight":0.5}]` {
+		t.Errorf("weights = %d %s", code, body)
+	}
 }

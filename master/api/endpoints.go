@@ -250,29 +250,6 @@ func (d *doc) role(r *core.Role) {
 	})
 }
 
-// weights answers GET /weights. Weights cannot be changed yet.
-func (a *api) weights(w http.ResponseWriter, r *http.Request) {
-	if err := callevent.CheckMethod(w, r, http.MethodGet, http.MethodPut); err != nil {
-		callevent.WriteError(w, err)
-		return
-	}
-	if r.Method == http.MethodPut {
-		callevent.WriteError(w, callevent.Errorf(http.StatusNotImplemented,
-			"501 Not Implemented. Changing weights is not part of this version: start the master with --weights"))
-		return
-	}
-	a.viewed(w, r, func(d *doc, v *core.Snapshot) {
-		d.list(func() {
-			for _, weight := range v.Weights {
-				d.object(func() {
-					d.textAt("role", weight.Role)
-					d.doubleAt("weight", weight.Weight)
-				})
-			}
-		})
-	})
-}
-
 // maxForm bounds the body of a form in bytes.
 const maxForm = 1 << 20
 

@@ -42,7 +42,7 @@ func (a *api) operate(w http.ResponseWriter, r *http.Request) error {
 		return a.watch(w, r, codec)
 	case masterpb.Call_SET_LOGGING_LEVEL:
 		return a.setLoggingLevel(w, call.GetSetLoggingLevel())
-	case masterpb.Call_TEARDOWN:
+	case masterpb.Call_TEARDOWN, masterpb.Call_UPDATE_WEIGHTS:
 		return a.act(w, r, call)
 	}
 	response, err := a.query(r.Context(), call)

@@ -5,21 +5,31 @@ import (
 	masterpb "github.com/soukproject/souk/proto/mesos/v1/master"
 )
 
-// operated carries out an operator's action (mesos-api 4.2).
+// operated carries out an operator's action (mesos-api 4.2). What has to be
+// written first is answered when it is.
 func (m *Master) operated(ev Operated) {
-	code, text := 501, unsupported(ev.Call.GetType().String())
-	if ev.Call.GetType() == masterpb.Call_TEARDOWN {
-		code, text = m.teardown(ev.Call.GetTeardown())
+	switch c := ev.Call; c.GetType() {
+	case masterpb.Call_TEARDOWN:
+		m.teardown(ev.Request, c.GetTeardown())
+	case masterpb.Call_UPDATE_WEIGHTS:
+		m.updateWeights(ev.Request, c.GetUpdateWeights().GetWeightInfos())
+	default:
+		m.reply(ev.Request, 501, unsupported(c.GetType().String()))
 	}
-	m.do(Reply{Request: ev.Request, Code: code, Text: text})
+}
+
+// reply answers an operator's call.
+func (m *Master) reply(request Request, code int, text string) {
+	m.do(Reply{Request: request, Code: code, Text: text})
 }
 
 // teardown removes a framework.
-func (m *Master) teardown(call *masterpb.Call_Teardown) (code int, text string) {
+func (m *Master) teardown(request Request, call *masterpb.Call_Teardown) {
 	f := m.frameworks[mesos.FrameworkID(call.GetFrameworkId().GetValue())]
 	if f == nil || f.completed {
-		return 400, "No framework found with specified ID"
+		m.reply(request, 400, "No framework found with specified ID")
+		return
 	}
 	m.removeFramework(f)
-	return 200, ""
+	m.reply(request, 200, "")
 }

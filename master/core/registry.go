@@ -7,7 +7,6 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
-	"github.com/soukproject/souk/master/allocator"
 	"github.com/soukproject/souk/proto/mesos"
 	registrypb "github.com/soukproject/souk/proto/mesos/registry"
 	mesospb "github.com/soukproject/souk/proto/mesos/v1"
@@ -51,18 +50,6 @@ func (m *Master) recover(r *registrypb.Registry) {
 	m.timers.set(timer{kind: registryTimer}, after(m.now, m.cfg.RegistryGCInterval))
 }
 
-func (m *Master) recoverWeights(list []*registrypb.Weight) {
-	var weights []allocator.Weight
-	for _, x := range list {
-		if x.GetWeight() > 0 {
-			m.weights = append(m.weights, Weight{x.GetRole(), x.GetWeight()})
-			weights = append(weights, allocator.Weight{Role: x.GetRole(), Value: x.GetWeight()})
-		}
-	}
-	slices.SortFunc(m.weights, func(a, b Weight) int { return cmp.Compare(a.Role, b.Role) })
-	m.cfg.Allocator.SetWeights(m.now, weights...)
-}
-
 // persistThen asks for operations to be written and remembers what follows: a
 // step of its own, against the state as it will be by then.
 func (m *Master) persistThen(then Event, ops ...*registrypb.Operation) {
@@ -90,6 +77,8 @@ func (m *Master) persisted(ev Persisted) {
 		m.unregistered(then)
 	case pruned:
 		m.pruned(then)
+	case weighted:
+		m.weighted(then)
 	}
 }
 

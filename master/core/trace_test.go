@@ -229,6 +229,14 @@ func (s *scenario) elect(t *testing.T, a args) {
 	for _, x := range a.named["gone"] {
 		r.Gone = append(r.Gone, &registrypb.Gone{Id: agentID(mesos.AgentID(x)), Since: timeInfo(s.now)})
 	}
+	for _, x := range a.named["weight"] {
+		role, weight, _ := strings.Cut(x, ":")
+		value, err := strconv.ParseFloat(weight, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Weights = append(r.Weights, &registrypb.Weight{Role: new(role), Weight: new(value)})
+	}
 	s.step(Elected{r})
 }
 
@@ -562,11 +570,19 @@ func (s *scenario) call(t *testing.T, a args) {
 	s.send(a.words[0], c)
 }
 
+// operate TYPE [JSON] makes any action call; TEARDOWN takes the id of a framework.
 func (s *scenario) operate(t *testing.T, a args) {
-	c := &masterpb.Call{Type: masterpb.Call_Type(masterpb.Call_Type_value[a.words[0]]).Enum()}
-	if len(a.words) > 1 {
-		c.Teardown = &masterpb.Call_Teardown{FrameworkId: frameworkID(mesos.FrameworkID(s.long(a.words[1])))}
+	c := &masterpb.Call{}
+	kind, body, _ := strings.Cut(a.rest, " ")
+	switch {
+	case strings.HasPrefix(body, "{"):
+		if err := protojson.Unmarshal([]byte(body), c); err != nil {
+			t.Fatal(err)
+		}
+	case body != "":
+		c.Teardown = &masterpb.Call_Teardown{FrameworkId: frameworkID(mesos.FrameworkID(s.long(body)))}
 	}
+	c.Type = masterpb.Call_Type(masterpb.Call_Type_value[kind]).Enum()
 	s.step(Operated{1, "", c})
 }
 
@@ -606,6 +622,9 @@ func (s *scenario) state(t *testing.T, a args) {
 	}
 	for x := range snap.Executors() {
 		s.print("executor %s of %s on %s", x.Info.GetExecutorId().GetValue(), x.Framework, x.Agent)
+	}
+	for _, w := range snap.Weights {
+		s.print("weight of %s: %g", w.Role, w.Weight)
 	}
 	s.print("unreachable agents: %d", snap.Unreachable)
 }
@@ -696,6 +715,9 @@ func describeOp(op *registrypb.Operation) string {
 		return op.GetUnreachable().GetInfo().GetId().GetValue()
 	}
 	var ids []string
+	for _, w := range op.GetWeights() {
+		ids = append(ids, fmt.Sprintf("%s=%g", w.GetRole(), w.GetWeight()))
+	}
 	for _, id := range op.GetAgentIds() {
 		ids = append(ids, id.GetValue())
 	}

@@ -11,6 +11,7 @@ package registrypb
 
 import (
 	v1 "github.com/soukproject/souk/proto/mesos/v1"
+	quota "github.com/soukproject/souk/proto/mesos/v1/quota"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
 	reflect "reflect"
@@ -36,6 +37,7 @@ const (
 	Operation_MARK_GONE        Operation_Type = 5 // gone: leaves both other lists.
 	Operation_PRUNE            Operation_Type = 6 // agent_ids of unreachable or gone agents too old to keep.
 	Operation_SET_WEIGHTS      Operation_Type = 7 // weights, each replacing the one of its role.
+	Operation_SET_QUOTAS       Operation_Type = 8 // quotas, each replacing the one of its role; one that says nothing removes it.
 )
 
 // Enum value maps for Operation_Type.
@@ -49,6 +51,7 @@ var (
 		5: "MARK_GONE",
 		6: "PRUNE",
 		7: "SET_WEIGHTS",
+		8: "SET_QUOTAS",
 	}
 	Operation_Type_value = map[string]int32{
 		"UNKNOWN":          0,
@@ -59,6 +62,7 @@ var (
 		"MARK_GONE":        5,
 		"PRUNE":            6,
 		"SET_WEIGHTS":      7,
+		"SET_QUOTAS":       8,
 	}
 )
 
@@ -164,9 +168,11 @@ func (x *Meta) GetEpoch() uint64 {
 
 // Agent is an agent that was admitted.
 type Agent struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Info          *v1.AgentInfo          `protobuf:"bytes,1,req,name=info" json:"info,omitempty"`
-	Deactivated   *bool                  `protobuf:"varint,2,opt,name=deactivated" json:"deactivated,omitempty"`
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	Info        *v1.AgentInfo          `protobuf:"bytes,1,req,name=info" json:"info,omitempty"`
+	Deactivated *bool                  `protobuf:"varint,2,opt,name=deactivated" json:"deactivated,omitempty"`
+	// drain_info is set while an operator drains it and afterwards.
+	DrainInfo     *v1.DrainInfo `protobuf:"bytes,3,opt,name=drain_info,json=drainInfo" json:"drain_info,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -215,11 +221,21 @@ func (x *Agent) GetDeactivated() bool {
 	return false
 }
 
+func (x *Agent) GetDrainInfo() *v1.DrainInfo {
+	if x != nil {
+		return x.DrainInfo
+	}
+	return nil
+}
+
 // Unreachable is an agent that stopped answering; it may come back.
 type Unreachable struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Info          *v1.AgentInfo          `protobuf:"bytes,1,req,name=info" json:"info,omitempty"`
-	Since         *v1.TimeInfo           `protobuf:"bytes,2,req,name=since" json:"since,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Info  *v1.AgentInfo          `protobuf:"bytes,1,req,name=info" json:"info,omitempty"`
+	Since *v1.TimeInfo           `protobuf:"bytes,2,req,name=since" json:"since,omitempty"`
+	// As in Agent: what an operator asked for holds when the agent is back.
+	Deactivated   *bool         `protobuf:"varint,3,opt,name=deactivated" json:"deactivated,omitempty"`
+	DrainInfo     *v1.DrainInfo `protobuf:"bytes,4,opt,name=drain_info,json=drainInfo" json:"drain_info,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -264,6 +280,20 @@ func (x *Unreachable) GetInfo() *v1.AgentInfo {
 func (x *Unreachable) GetSince() *v1.TimeInfo {
 	if x != nil {
 		return x.Since
+	}
+	return nil
+}
+
+func (x *Unreachable) GetDeactivated() bool {
+	if x != nil && x.Deactivated != nil {
+		return *x.Deactivated
+	}
+	return false
+}
+
+func (x *Unreachable) GetDrainInfo() *v1.DrainInfo {
+	if x != nil {
+		return x.DrainInfo
 	}
 	return nil
 }
@@ -376,12 +406,14 @@ func (x *Weight) GetWeight() float64 {
 
 // Registry is all of it, as a new leader recovers it.
 type Registry struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Meta          *Meta                  `protobuf:"bytes,1,opt,name=meta" json:"meta,omitempty"`
-	Agents        []*Agent               `protobuf:"bytes,2,rep,name=agents" json:"agents,omitempty"`
-	Unreachable   []*Unreachable         `protobuf:"bytes,3,rep,name=unreachable" json:"unreachable,omitempty"`
-	Gone          []*Gone                `protobuf:"bytes,4,rep,name=gone" json:"gone,omitempty"`
-	Weights       []*Weight              `protobuf:"bytes,5,rep,name=weights" json:"weights,omitempty"`
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	Meta        *Meta                  `protobuf:"bytes,1,opt,name=meta" json:"meta,omitempty"`
+	Agents      []*Agent               `protobuf:"bytes,2,rep,name=agents" json:"agents,omitempty"`
+	Unreachable []*Unreachable         `protobuf:"bytes,3,rep,name=unreachable" json:"unreachable,omitempty"`
+	Gone        []*Gone                `protobuf:"bytes,4,rep,name=gone" json:"gone,omitempty"`
+	Weights     []*Weight              `protobuf:"bytes,5,rep,name=weights" json:"weights,omitempty"`
+	// quotas are of one role each.
+	Quotas        []*quota.QuotaConfig `protobuf:"bytes,6,rep,name=quotas" json:"quotas,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -451,6 +483,13 @@ func (x *Registry) GetWeights() []*Weight {
 	return nil
 }
 
+func (x *Registry) GetQuotas() []*quota.QuotaConfig {
+	if x != nil {
+		return x.Quotas
+	}
+	return nil
+}
+
 // Operation is one change of the registry.
 type Operation struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -461,6 +500,7 @@ type Operation struct {
 	Gone          *Gone                  `protobuf:"bytes,5,opt,name=gone" json:"gone,omitempty"`
 	AgentIds      []*v1.AgentID          `protobuf:"bytes,6,rep,name=agent_ids,json=agentIds" json:"agent_ids,omitempty"`
 	Weights       []*Weight              `protobuf:"bytes,7,rep,name=weights" json:"weights,omitempty"`
+	Quotas        []*quota.QuotaConfig   `protobuf:"bytes,8,rep,name=quotas" json:"quotas,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -544,33 +584,46 @@ func (x *Operation) GetWeights() []*Weight {
 	return nil
 }
 
+func (x *Operation) GetQuotas() []*quota.QuotaConfig {
+	if x != nil {
+		return x.Quotas
+	}
+	return nil
+}
+
 var File_mesos_registry_registry_proto protoreflect.FileDescriptor
 
 const file_mesos_registry_registry_proto_rawDesc = "" +
 	"\n" +
-	"\x1dmesos/registry/registry.proto\x12\rsouk.registry\x1a\x14mesos/v1/mesos.proto\"b\n" +
+	"\x1dmesos/registry/registry.proto\x12\rsouk.registry\x1a\x14mesos/v1/mesos.proto\x1a\x1amesos/v1/quota/quota.proto\"b\n" +
 	"\x04Meta\x12\x16\n" +
 	"\x06format\x18\x01 \x02(\rR\x06format\x12,\n" +
 	"\x06master\x18\x02 \x01(\v2\x14.mesos.v1.MasterInfoR\x06master\x12\x14\n" +
-	"\x05epoch\x18\x03 \x01(\x04R\x05epoch\"R\n" +
+	"\x05epoch\x18\x03 \x01(\x04R\x05epoch\"\x86\x01\n" +
 	"\x05Agent\x12'\n" +
 	"\x04info\x18\x01 \x02(\v2\x13.mesos.v1.AgentInfoR\x04info\x12 \n" +
-	"\vdeactivated\x18\x02 \x01(\bR\vdeactivated\"`\n" +
+	"\vdeactivated\x18\x02 \x01(\bR\vdeactivated\x122\n" +
+	"\n" +
+	"drain_info\x18\x03 \x01(\v2\x13.mesos.v1.DrainInfoR\tdrainInfo\"\xb6\x01\n" +
 	"\vUnreachable\x12'\n" +
 	"\x04info\x18\x01 \x02(\v2\x13.mesos.v1.AgentInfoR\x04info\x12(\n" +
-	"\x05since\x18\x02 \x02(\v2\x12.mesos.v1.TimeInfoR\x05since\"S\n" +
+	"\x05since\x18\x02 \x02(\v2\x12.mesos.v1.TimeInfoR\x05since\x12 \n" +
+	"\vdeactivated\x18\x03 \x01(\bR\vdeactivated\x122\n" +
+	"\n" +
+	"drain_info\x18\x04 \x01(\v2\x13.mesos.v1.DrainInfoR\tdrainInfo\"S\n" +
 	"\x04Gone\x12!\n" +
 	"\x02id\x18\x01 \x02(\v2\x11.mesos.v1.AgentIDR\x02id\x12(\n" +
 	"\x05since\x18\x02 \x02(\v2\x12.mesos.v1.TimeInfoR\x05since\"4\n" +
 	"\x06Weight\x12\x12\n" +
 	"\x04role\x18\x01 \x02(\tR\x04role\x12\x16\n" +
-	"\x06weight\x18\x02 \x02(\x01R\x06weight\"\xf9\x01\n" +
+	"\x06weight\x18\x02 \x02(\x01R\x06weight\"\xae\x02\n" +
 	"\bRegistry\x12'\n" +
 	"\x04meta\x18\x01 \x01(\v2\x13.souk.registry.MetaR\x04meta\x12,\n" +
 	"\x06agents\x18\x02 \x03(\v2\x14.souk.registry.AgentR\x06agents\x12<\n" +
 	"\vunreachable\x18\x03 \x03(\v2\x1a.souk.registry.UnreachableR\vunreachable\x12'\n" +
 	"\x04gone\x18\x04 \x03(\v2\x13.souk.registry.GoneR\x04gone\x12/\n" +
-	"\aweights\x18\x05 \x03(\v2\x15.souk.registry.WeightR\aweights\"\xee\x03\n" +
+	"\aweights\x18\x05 \x03(\v2\x15.souk.registry.WeightR\aweights\x123\n" +
+	"\x06quotas\x18\x06 \x03(\v2\x1b.mesos.v1.quota.QuotaConfigR\x06quotas\"\xb3\x04\n" +
 	"\tOperation\x121\n" +
 	"\x04type\x18\x01 \x01(\x0e2\x1d.souk.registry.Operation.TypeR\x04type\x12*\n" +
 	"\x05agent\x18\x02 \x01(\v2\x14.souk.registry.AgentR\x05agent\x12,\n" +
@@ -578,7 +631,8 @@ const file_mesos_registry_registry_proto_rawDesc = "" +
 	"\vunreachable\x18\x04 \x01(\v2\x1a.souk.registry.UnreachableR\vunreachable\x12'\n" +
 	"\x04gone\x18\x05 \x01(\v2\x13.souk.registry.GoneR\x04gone\x12.\n" +
 	"\tagent_ids\x18\x06 \x03(\v2\x11.mesos.v1.AgentIDR\bagentIds\x12/\n" +
-	"\aweights\x18\a \x03(\v2\x15.souk.registry.WeightR\aweights\"\x8b\x01\n" +
+	"\aweights\x18\a \x03(\v2\x15.souk.registry.WeightR\aweights\x123\n" +
+	"\x06quotas\x18\b \x03(\v2\x1b.mesos.v1.quota.QuotaConfigR\x06quotas\"\x9b\x01\n" +
 	"\x04Type\x12\v\n" +
 	"\aUNKNOWN\x10\x00\x12\x0f\n" +
 	"\vADMIT_AGENT\x10\x01\x12\x10\n" +
@@ -587,7 +641,9 @@ const file_mesos_registry_registry_proto_rawDesc = "" +
 	"\x0eMARK_REACHABLE\x10\x04\x12\r\n" +
 	"\tMARK_GONE\x10\x05\x12\t\n" +
 	"\x05PRUNE\x10\x06\x12\x0f\n" +
-	"\vSET_WEIGHTS\x10\aB=Z;github.com/soukproject/souk/proto/mesos/registry;registrypb"
+	"\vSET_WEIGHTS\x10\a\x12\x0e\n" +
+	"\n" +
+	"SET_QUOTAS\x10\bB=Z;github.com/soukproject/souk/proto/mesos/registry;registrypb"
 
 var (
 	file_mesos_registry_registry_proto_rawDescOnce sync.Once
@@ -604,43 +660,49 @@ func file_mesos_registry_registry_proto_rawDescGZIP() []byte {
 var file_mesos_registry_registry_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
 var file_mesos_registry_registry_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
 var file_mesos_registry_registry_proto_goTypes = []any{
-	(Operation_Type)(0),   // 0: souk.registry.Operation.Type
-	(*Meta)(nil),          // 1: souk.registry.Meta
-	(*Agent)(nil),         // 2: souk.registry.Agent
-	(*Unreachable)(nil),   // 3: souk.registry.Unreachable
-	(*Gone)(nil),          // 4: souk.registry.Gone
-	(*Weight)(nil),        // 5: souk.registry.Weight
-	(*Registry)(nil),      // 6: souk.registry.Registry
-	(*Operation)(nil),     // 7: souk.registry.Operation
-	(*v1.MasterInfo)(nil), // 8: mesos.v1.MasterInfo
-	(*v1.AgentInfo)(nil),  // 9: mesos.v1.AgentInfo
-	(*v1.TimeInfo)(nil),   // 10: mesos.v1.TimeInfo
-	(*v1.AgentID)(nil),    // 11: mesos.v1.AgentID
+	(Operation_Type)(0),       // 0: souk.registry.Operation.Type
+	(*Meta)(nil),              // 1: souk.registry.Meta
+	(*Agent)(nil),             // 2: souk.registry.Agent
+	(*Unreachable)(nil),       // 3: souk.registry.Unreachable
+	(*Gone)(nil),              // 4: souk.registry.Gone
+	(*Weight)(nil),            // 5: souk.registry.Weight
+	(*Registry)(nil),          // 6: souk.registry.Registry
+	(*Operation)(nil),         // 7: souk.registry.Operation
+	(*v1.MasterInfo)(nil),     // 8: mesos.v1.MasterInfo
+	(*v1.AgentInfo)(nil),      // 9: mesos.v1.AgentInfo
+	(*v1.DrainInfo)(nil),      // 10: mesos.v1.DrainInfo
+	(*v1.TimeInfo)(nil),       // 11: mesos.v1.TimeInfo
+	(*v1.AgentID)(nil),        // 12: mesos.v1.AgentID
+	(*quota.QuotaConfig)(nil), // 13: mesos.v1.quota.QuotaConfig
 }
 var file_mesos_registry_registry_proto_depIdxs = []int32{
 	8,  // 0: souk.registry.Meta.master:type_name -> mesos.v1.MasterInfo
 	9,  // 1: souk.registry.Agent.info:type_name -> mesos.v1.AgentInfo
-	9,  // 2: souk.registry.Unreachable.info:type_name -> mesos.v1.AgentInfo
-	10, // 3: souk.registry.Unreachable.since:type_name -> mesos.v1.TimeInfo
-	11, // 4: souk.registry.Gone.id:type_name -> mesos.v1.AgentID
-	10, // 5: souk.registry.Gone.since:type_name -> mesos.v1.TimeInfo
-	1,  // 6: souk.registry.Registry.meta:type_name -> souk.registry.Meta
-	2,  // 7: souk.registry.Registry.agents:type_name -> souk.registry.Agent
-	3,  // 8: souk.registry.Registry.unreachable:type_name -> souk.registry.Unreachable
-	4,  // 9: souk.registry.Registry.gone:type_name -> souk.registry.Gone
-	5,  // 10: souk.registry.Registry.weights:type_name -> souk.registry.Weight
-	0,  // 11: souk.registry.Operation.type:type_name -> souk.registry.Operation.Type
-	2,  // 12: souk.registry.Operation.agent:type_name -> souk.registry.Agent
-	11, // 13: souk.registry.Operation.agent_id:type_name -> mesos.v1.AgentID
-	3,  // 14: souk.registry.Operation.unreachable:type_name -> souk.registry.Unreachable
-	4,  // 15: souk.registry.Operation.gone:type_name -> souk.registry.Gone
-	11, // 16: souk.registry.Operation.agent_ids:type_name -> mesos.v1.AgentID
-	5,  // 17: souk.registry.Operation.weights:type_name -> souk.registry.Weight
-	18, // [18:18] is the sub-list for method output_type
-	18, // [18:18] is the sub-list for method input_type
-	18, // [18:18] is the sub-list for extension type_name
-	18, // [18:18] is the sub-list for extension extendee
-	0,  // [0:18] is the sub-list for field type_name
+	10, // 2: souk.registry.Agent.drain_info:type_name -> mesos.v1.DrainInfo
+	9,  // 3: souk.registry.Unreachable.info:type_name -> mesos.v1.AgentInfo
+	11, // 4: souk.registry.Unreachable.since:type_name -> mesos.v1.TimeInfo
+	10, // 5: souk.registry.Unreachable.drain_info:type_name -> mesos.v1.DrainInfo
+	12, // 6: souk.registry.Gone.id:type_name -> mesos.v1.AgentID
+	11, // 7: souk.registry.Gone.since:type_name -> mesos.v1.TimeInfo
+	1,  // 8: souk.registry.Registry.meta:type_name -> souk.registry.Meta
+	2,  // 9: souk.registry.Registry.agents:type_name -> souk.registry.Agent
+	3,  // 10: souk.registry.Registry.unreachable:type_name -> souk.registry.Unreachable
+	4,  // 11: souk.registry.Registry.gone:type_name -> souk.registry.Gone
+	5,  // 12: souk.registry.Registry.weights:type_name -> souk.registry.Weight
+	13, // 13: souk.registry.Registry.quotas:type_name -> mesos.v1.quota.QuotaConfig
+	0,  // 14: souk.registry.Operation.type:type_name -> souk.registry.Operation.Type
+	2,  // 15: souk.registry.Operation.agent:type_name -> souk.registry.Agent
+	12, // 16: souk.registry.Operation.agent_id:type_name -> mesos.v1.AgentID
+	3,  // 17: souk.registry.Operation.unreachable:type_name -> souk.registry.Unreachable
+	4,  // 18: souk.registry.Operation.gone:type_name -> souk.registry.Gone
+	12, // 19: souk.registry.Operation.agent_ids:type_name -> mesos.v1.AgentID
+	5,  // 20: souk.registry.Operation.weights:type_name -> souk.registry.Weight
+	13, // 21: souk.registry.Operation.quotas:type_name -> mesos.v1.quota.QuotaConfig
+	22, // [22:22] is the sub-list for method output_type
+	22, // [22:22] is the sub-list for method input_type
+	22, // [22:22] is the sub-list for extension type_name
+	22, // [22:22] is the sub-list for extension extendee
+	0,  // [0:22] is the sub-list for field type_name
 }
 
 func init() { file_mesos_registry_registry_proto_init() }
