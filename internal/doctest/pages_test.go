@@ -91,7 +91,7 @@ func follow(t *testing.T, root, text string) {
 	}
 	r := newReader(t, root)
 	if !slices.ContainsFunc(blocks, func(b Block) bool { return b.Terminal != "" }) {
-		r.open(Block{Text: "make run\n", Terminal: "cluster", Expected: "…Ctrl-C stops the cluster.…", Shown: true})
+		r.open(cluster)
 	}
 	for _, b := range blocks {
 		if t.Failed() {
@@ -100,6 +100,9 @@ func follow(t *testing.T, root, text string) {
 		r.follow(b)
 	}
 }
+
+// cluster is what a page without terminals finds running.
+var cluster = Block{Text: "make run\n", Terminal: "cluster", Expected: "…Ctrl-C stops the cluster.…", Shown: true}
 
 func newReader(t *testing.T, root string) *reader {
 	t.Helper()
