@@ -31,6 +31,11 @@ func (h *Allocator) Allocate(now time.Time) []allocator.Allocation {
 	if len(look) == 0 {
 		return nil
 	}
+	return h.run(now, look)
+}
+
+// run gives out what agents have.
+func (h *Allocator) run(now time.Time, look []int32) []allocator.Allocation {
 	r := &run{Allocator: h, now: now}
 	if h.granted > 0 { // there will be about as many as the last time
 		r.out = make([]allocator.Allocation, 0, h.granted)
