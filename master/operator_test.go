@@ -10,6 +10,7 @@ import (
 	"github.com/soukproject/souk/master"
 	mesospb "github.com/soukproject/souk/proto/mesos/v1"
 	masterpb "github.com/soukproject/souk/proto/mesos/v1/master"
+	quotapb "github.com/soukproject/souk/proto/mesos/v1/quota"
 )
 
 // operate makes a call of the operator API that must succeed.
@@ -65,5 +66,25 @@ func TestWeightsSurviveTheMaster(t *testing.T) {
 	}, func(address string) {
 		want(t, "GET_WEIGHTS", operate(t, address, `{"type":"GET_WEIGHTS"}`),
 			`"weight_infos":[{"weight":2.5,"role":"dev"},{"weight":0.5,"role":"ops"}]`)
+	})
+}
+
+func TestQuotaSurvivesTheMaster(t *testing.T) {
+	succession(t, func(address string) {
+		operateProtobuf(t, address, &masterpb.Call{Type: masterpb.Call_UPDATE_QUOTA.Enum(), UpdateQuota: &masterpb.Call_UpdateQuota{
+			QuotaConfigs: []*quotapb.QuotaConfig{{Role: new("dev"), Limits: map[string]*mesospb.Value_Scalar{"cpus": {Value: new(2.5)}}}},
+		}})
+		operate(t, address, `{"type":"SET_QUOTA","set_quota":{"quota_request":{"force":true,"role":"old","guarantee":[{"name":"mem","type":"SCALAR","scalar":{"value":64}}]}}}`)
+		operate(t, address, `{"type":"UPDATE_QUOTA","update_quota":{"force":true,"quota_configs":[{"role":"gone","limits":{"cpus":{"value":1}}}]}}`)
+		operate(t, address, `{"type":"REMOVE_QUOTA","remove_quota":{"role":"gone"}}`)
+	}, func(address string) {
+		want(t, "GET_QUOTA", operate(t, address, `{"type":"GET_QUOTA"}`),
+			`{"infos":[{"role":"dev"},{"role":"old","guarantee":[{"name":"mem","type":"SCALAR","scalar":{"value":64.0}}]}],`,
+			`"configs":[{"role":"dev","limits":{"cpus":{"value":2.5}}},{"role":"old","guarantees":{"mem":{"value":64.0}},"limits":{"mem":{"value":64.0}}}]}`)
+		_, roles := get(t, "http://"+address+"/roles")
+		want(t, "/roles", roles, `{"name":"old","weight":1.0,"quota":{"role":"old","guarantee":{"mem":64.0},"limit":{"mem":64.0},"consumed":{}}`)
+		_, metrics := get(t, "http://"+address+"/metrics/snapshot")
+		want(t, "metrics", metrics, `"allocator/mesos/quota/roles/dev/resources/cpus/limit":2.5`,
+			`"allocator/mesos/quota/roles/old/resources/mem/guarantee":64.0`, `"allocator/mesos/quota/roles/old/resources/mem/consumed":0.0`)
 	})
 }

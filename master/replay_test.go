@@ -11,7 +11,11 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/soukproject/souk/proto/mesos/resources"
 	mesospb "github.com/soukproject/souk/proto/mesos/v1"
+	schedulerpb "github.com/soukproject/souk/proto/mesos/v1/scheduler"
 )
 
 // A record is one request to a real master, and what it answered.
@@ -94,11 +98,20 @@ func (r record) send(t *testing.T, address string, words *strings.Replacer) (int
 	return resp.StatusCode, string(body)
 }
 
-// replay compares answers with the recorded ones: the status always, the body
-// if it is an error's.
+// replay is play for a good number of records.
 func replay(t *testing.T, address string, all []record, words *strings.Replacer, skip func(record) bool) {
 	t.Helper()
-	played := 0
+	played := play(t, address, all, words, skip)
+	if played < 10 {
+		t.Errorf("%d records were played, want more", played)
+	}
+	t.Logf("%d records played", played)
+}
+
+// play compares answers with the recorded ones: the status always, the body if it
+// is an error's. It returns how many there were.
+func play(t *testing.T, address string, all []record, words *strings.Replacer, skip func(record) bool) (played int) {
+	t.Helper()
 	for _, r := range all {
 		if r.Response.Status == 0 || r.Request.Method == "" || skip(r) {
 			continue
@@ -112,10 +125,7 @@ func replay(t *testing.T, address string, all []record, words *strings.Replacer,
 			t.Errorf("%s: %s = %q, recorded %q", r.Name, r.Request.Path, body, want)
 		}
 	}
-	if played < 10 {
-		t.Errorf("%d records were played, want more", played)
-	}
-	t.Logf("%d records played", played)
+	return played
 }
 
 // sameKind: where a JSON text breaks off is told in other words than Mesos'.
@@ -126,7 +136,7 @@ func sameKind(got, want string) bool {
 
 // later are paths of parts that this version answers with 501.
 func later(path string) bool {
-	return slices.ContainsFunc([]string{"/files/", "/quota", "/maintenance", "/machine", "/reserve", "/unreserve", "/create-volumes", "/destroy-volumes"},
+	return slices.ContainsFunc([]string{"/files/", "/maintenance", "/machine", "/reserve", "/unreserve", "/create-volumes", "/destroy-volumes"},
 		func(prefix string) bool { return strings.HasPrefix(path, prefix) })
 }
 
@@ -206,4 +216,70 @@ func TestReplayWeights(t *testing.T) {
 	if code, body := get(t, "http://"+address+"/weights"); code != 200 || body != `[{"role":"dev","weight":2.0},{"role":"ops","weight":1.5},{"role":"web","weight":0.5}]` {
 		t.Errorf("weights = %d %s", code, body)
 	}
+}
+
+// TestReplayQuota repeats what operators did to quota, in the order of the recording.
+func TestReplayQuota(t *testing.T) {
+	actions, legacy := recorded(t, "operator-master/actions"), recorded(t, "legacy/actions")
+	address := start(t)
+	info := agentInfo(t, "agent1.example", 5051)
+	r, err := resources.Parse("cpus:8;mem:8192;disk:9744;disk(dev):256;ports:[31000-32000]", "*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	info.Resources = r.Proto(resources.PostRefinement)
+	register(t, address, info)
+	s := subscribe(t, address, frameworkInfo("alpha"))
+	offer := s.await(schedulerpb.Event_OFFERS).GetOffers().GetOffers()[0]
+	used, err := resources.Parse("cpus:0.5;mem:128;ports:[31000-31001]", "*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	launch := &mesospb.Offer_Operation{Type: mesospb.Offer_Operation_LAUNCH.Enum(), Launch: &mesospb.Offer_Operation_Launch{
+		TaskInfos: []*mesospb.TaskInfo{{
+			Name: new("t"), TaskId: &mesospb.TaskID{Value: new("t")}, AgentId: offer.GetAgentId(),
+			Resources: used.Proto(resources.PostRefinement), Command: &mesospb.CommandInfo{Value: new("true")},
+		}},
+	}}
+	if err := s.call(&schedulerpb.Call{Type: schedulerpb.Call_ACCEPT.Enum(), Accept: &schedulerpb.Call_Accept{
+		OfferIds: []*mesospb.OfferID{offer.GetId()}, Operations: []*mesospb.Offer_Operation{launch},
+	}}); err != nil {
+		t.Fatal(err)
+	}
+	played := 0
+	part := func(all []record) {
+		played += play(t, address, all, strings.NewReplacer(), func(r record) bool {
+			return !called(r, "UPDATE_QUOTA", "SET_QUOTA", "REMOVE_QUOTA", "GET_QUOTA", "/quota")
+		})
+	}
+	later := slices.IndexFunc(actions, func(r record) bool { return r.Name == "UPDATE_QUOTA, below consumption" })
+	deleted := slices.IndexFunc(legacy, func(r record) bool { return r.Name == "DELETE /quota/leg" })
+	part(actions[:later])
+	part(legacy[:deleted])
+	code, body := get(t, "http://"+address+"/quota")
+	shown := slices.IndexFunc(legacy, func(r record) bool { return r.Name == "GET /quota" })
+	if diff := cmp.Diff(byRole(t, legacy[shown].Response.Body), byRole(t, body)); code != 200 || diff != "" {
+		t.Errorf("GET /quota = %d (-recorded +got):\n%s", code, diff)
+	}
+	part(slices.Concat(legacy[deleted:], actions[later:], recorded(t, "operator-master/aborts"), recorded(t, "http/methods")))
+	if played < 40 {
+		t.Errorf("%d records were played, want more", played)
+	}
+}
+
+// byRole takes a quota status apart; roles are recorded in no order.
+func byRole(t *testing.T, body string) map[string]map[string]any {
+	t.Helper()
+	var status map[string][]map[string]any
+	if err := json.Unmarshal([]byte(body), &status); err != nil {
+		t.Fatalf("%v in %s", err, body)
+	}
+	all := map[string]map[string]any{}
+	for kind, list := range status {
+		all[kind] = map[string]any{}
+		for _, x := range list {
+			all[kind][x["role"].(string)] = x
+		}
+	}
+	return all
 }

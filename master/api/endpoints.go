@@ -235,9 +235,13 @@ func (d *doc) role(r *core.Role) {
 	d.doubleAt("weight", r.Weight)
 	d.objectAt("quota", func() {
 		d.textAt("role", r.Name)
-		d.objectAt("guarantee", func() {})
-		d.objectAt("limit", func() {})
-		d.quantitiesAt("consumed", r.Allocated)
+		d.quantitiesAt("guarantee", r.Quota.Guarantees)
+		d.objectAt("limit", func() {
+			for name, amount := range r.Quota.Limits.All() {
+				d.doubleAt(name, amount.Float())
+			}
+		})
+		d.quantitiesAt("consumed", r.Consumed)
 	})
 	d.quantitiesAt("resources", r.Allocated.Add(r.Offered))
 	d.quantitiesAt("allocated", r.Allocated)

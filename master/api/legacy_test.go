@@ -288,7 +288,7 @@ func TestLegacyValues(t *testing.T) {
 			`"TASK_UNREACHABLE":0,"slave_ids":["m1-S0"]`,
 		}},
 		{"/roles", []string{
-			`{"name":"ops","weight":1.5,"quota":{"role":"ops","guarantee":{},"limit":{},"consumed":{}},"resources":{},"allocated":{},"offered":{},"reserved":{"cpus":1.0,"mem":192.0},"frameworks":[]}`,
+			`{"name":"ops","weight":1.5,"quota":{"role":"ops","guarantee":{},"limit":{},"consumed":{"cpus":1.0,"mem":192.0}},"resources":{},"allocated":{},"offered":{},"reserved":{"cpus":1.0,"mem":192.0},"frameworks":[]}`,
 			`"ports":2.0`,
 		}},
 		{"/weights", []string{`[{"role":"ops","weight":1.5}]`}},

@@ -12,7 +12,6 @@ import (
 	"github.com/soukproject/souk/master/validation"
 	mesospb "github.com/soukproject/souk/proto/mesos/v1"
 	masterpb "github.com/soukproject/souk/proto/mesos/v1/master"
-	quotapb "github.com/soukproject/souk/proto/mesos/v1/quota"
 )
 
 // operator answers POST /api/v1.
@@ -42,7 +41,7 @@ func (a *api) operate(w http.ResponseWriter, r *http.Request) error {
 		return a.watch(w, r, codec)
 	case masterpb.Call_SET_LOGGING_LEVEL:
 		return a.setLoggingLevel(w, call.GetSetLoggingLevel())
-	case masterpb.Call_TEARDOWN, masterpb.Call_UPDATE_WEIGHTS:
+	case masterpb.Call_TEARDOWN, masterpb.Call_UPDATE_WEIGHTS, masterpb.Call_UPDATE_QUOTA, masterpb.Call_SET_QUOTA, masterpb.Call_REMOVE_QUOTA:
 		return a.act(w, r, call)
 	}
 	response, err := a.query(r.Context(), call)
@@ -135,9 +134,9 @@ func answers(t masterpb.Call_Type) (func(*api, *core.Snapshot) *masterpb.Respons
 			master.StartTime = proto.Float64(seconds(a.Started))
 			return &masterpb.Response{Type: masterpb.Response_GET_MASTER.Enum(), GetMaster: master}
 		}, true
-	case masterpb.Call_GET_QUOTA: // none can be set yet
-		return func(*api, *core.Snapshot) *masterpb.Response {
-			return &masterpb.Response{Type: masterpb.Response_GET_QUOTA.Enum(), GetQuota: &masterpb.Response_GetQuota{Status: &quotapb.QuotaStatus{}}}
+	case masterpb.Call_GET_QUOTA:
+		return func(_ *api, v *core.Snapshot) *masterpb.Response {
+			return &masterpb.Response{Type: masterpb.Response_GET_QUOTA.Enum(), GetQuota: &masterpb.Response_GetQuota{Status: v.GetQuota()}}
 		}, true
 	case masterpb.Call_GET_OPERATIONS: // none outlive their ACCEPT yet
 		return func(*api, *core.Snapshot) *masterpb.Response {

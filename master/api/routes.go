@@ -25,6 +25,7 @@ func (a *api) routes() []routing.Route {
 		routing.Route{Path: "/master/roles", Handler: led(a.roles)},
 		routing.Route{Path: "/master/roles.json", Handler: led(a.roles)},
 		routing.Route{Path: "/master/weights", Handler: led(a.weights)},
+		routing.Route{Path: "/master/quota", Handler: led(a.quota)},
 		routing.Route{Path: "/master/teardown", Handler: led(a.teardown)},
 
 		routing.Route{Path: "/master/flags", Handler: a.flags},
@@ -43,7 +44,7 @@ func (a *api) routes() []routing.Route {
 func absent() []routing.Route {
 	var routes []routing.Route
 	for _, path := range []string{
-		"/master/quota", "/master/reserve", "/master/unreserve", "/master/create-volumes", "/master/destroy-volumes",
+		"/master/reserve", "/master/unreserve", "/master/create-volumes", "/master/destroy-volumes",
 		"/master/maintenance/schedule", "/master/maintenance/status", "/master/machine/down", "/master/machine/up",
 		"/files/browse", "/files/read", "/files/download", "/files/debug",
 	} {

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/soukproject/souk/master/allocator"
 	"github.com/soukproject/souk/proto/mesos"
 	"github.com/soukproject/souk/proto/mesos/resources"
 	mesospb "github.com/soukproject/souk/proto/mesos/v1"
@@ -139,10 +140,12 @@ type Role struct {
 	Allocated  resources.Quantities
 	Offered    resources.Quantities
 	Reserved   resources.Quantities // on registered agents, in use or not
+	Consumed   resources.Quantities // against quota, those below it included
+	Quota      allocator.Quota
 }
 
 // Roles lists the whitelist if there is one; if not, the roles that are subscribed
-// to, reserved for, or weighted, and those above them. Sorted by name.
+// to, reserved for, weighted or with quota, and those above them. Sorted by name.
 func (s *Snapshot) Roles() []Role {
 	roles := map[string]*Role{}
 	role := func(name string) *Role {
@@ -153,6 +156,9 @@ func (s *Snapshot) Roles() []Role {
 	}
 	for _, w := range s.Weights {
 		role(w.Role).Weight = w.Weight
+	}
+	for _, q := range s.Quotas {
+		role(q.Role).Quota = q.Quota
 	}
 	for i := range s.Frameworks {
 		for _, name := range s.Frameworks[i].Roles {
@@ -184,6 +190,9 @@ func (s *Snapshot) sumRoles(role func(string) *Role) {
 		for _, x := range a.Total.Reserved() {
 			role(x.Role()).Reserved = role(x.Role()).Reserved.Add(resources.Resources{x}.Totals())
 		}
+		eachConsumed(a.Total, a.Used, func(name string, q resources.Quantities) {
+			role(name).Consumed = role(name).Consumed.Add(q)
+		})
 	}
 }
 

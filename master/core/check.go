@@ -11,7 +11,7 @@ import (
 // Check says which of the things that always hold between two steps do not hold;
 // nil if all do. It reads everything: it is for tests and simulations.
 func (m *Master) Check() error {
-	return errors.Join(m.checkAgents(), m.checkFrameworks(), m.checkOffers(), m.checkTasks(), m.checkSessions(), m.checkTimers(), m.checkAllocator())
+	return errors.Join(m.checkAgents(), m.checkFrameworks(), m.checkOffers(), m.checkTasks(), m.checkSessions(), m.checkTimers(), m.checkAllocator(), m.checkQuotas())
 }
 
 // checkAgents: what an agent has is free, offered or used, each part once.
@@ -232,6 +232,21 @@ func (m *Master) checkAllocator() error {
 		if !q.IsEmpty() {
 			errs = append(errs, fmt.Errorf("the allocator does not know role %s, which has %s", name, q))
 		}
+	}
+	return errors.Join(errs...)
+}
+
+// checkQuotas: the allocator knows the quotas that count.
+func (m *Master) checkQuotas() error {
+	var errs []error
+	for _, role := range m.cfg.Allocator.Roles() {
+		q := m.quotas[role.Name]
+		if !q.Guarantees.Equal(role.Quota.Guarantees) || !q.Limits.Equal(role.Quota.Limits) {
+			errs = append(errs, fmt.Errorf("the allocator knows another quota of role %s", role.Name))
+		}
+	}
+	if m.paused && !m.timers.isSet(timer{kind: resumeTimer}) {
+		errs = append(errs, errors.New("offers never resume"))
 	}
 	return errors.Join(errs...)
 }

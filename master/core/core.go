@@ -28,6 +28,8 @@ const (
 	DefaultRegistryGCInterval     = 15 * time.Minute
 	DefaultRegistryMaxAgentAge    = 14 * 24 * time.Hour
 	DefaultRegistryMaxAgentCount  = 102400
+	DefaultRecoveryFactor         = 0.8 // of the agents, until which nothing is offered when there is quota
+	DefaultRecoveryTimeout        = 10 * time.Minute
 	HeartbeatInterval             = 15 * time.Second // announced to schedulers; the shell sends the heartbeats
 	maxRefusal                    = 365 * 24 * time.Hour
 	defaultRefusal                = 5 * time.Second
@@ -55,6 +57,11 @@ type Config struct {
 	RegistryGCInterval    time.Duration
 	RegistryMaxAgentAge   time.Duration
 	RegistryMaxAgentCount int
+
+	// With quota, a new leader offers nothing before this part of the agents is
+	// back, or this time is over.
+	AllocatorRecoveryFactor  float64
+	AllocatorRecoveryTimeout time.Duration
 }
 
 func (c Config) withDefaults() Config {
@@ -71,6 +78,8 @@ func (c Config) withDefaults() Config {
 	c.RegistryGCInterval = cmp.Or(c.RegistryGCInterval, DefaultRegistryGCInterval)
 	c.RegistryMaxAgentAge = cmp.Or(c.RegistryMaxAgentAge, DefaultRegistryMaxAgentAge)
 	c.RegistryMaxAgentCount = cmp.Or(c.RegistryMaxAgentCount, DefaultRegistryMaxAgentCount)
+	c.AllocatorRecoveryFactor = cmp.Or(c.AllocatorRecoveryFactor, DefaultRecoveryFactor)
+	c.AllocatorRecoveryTimeout = cmp.Or(c.AllocatorRecoveryTimeout, DefaultRecoveryTimeout)
 	return c
 }
 
@@ -109,6 +118,11 @@ type Master struct {
 	offerIDs uint64
 	tasks    *taskTable
 	weights  []Weight // by role
+
+	quotas       quotas // those that count
+	wantedQuotas quotas // with those being written
+	paused       bool   // nothing is offered yet
+	quorum       int    // registered agents that end the pause
 }
 
 // New makes a master that knows nothing and serves nobody until it is Elected.
@@ -131,7 +145,8 @@ func New(cfg Config) *Master {
 		frameworkOf: map[uint32]*framework{},
 		streams:     map[Stream]*framework{},
 		offers:      map[uint64]*offer{},
-		tasks:       newTaskTable(cfg.Rand.Uint64()),
+		quotas:      quotas{}, wantedQuotas: quotas{},
+		tasks: newTaskTable(cfg.Rand.Uint64()),
 	}
 }
 
@@ -178,7 +193,7 @@ func (m *Master) Deadline() (at time.Time, ok bool) {
 		return time.Time{}, false
 	}
 	at, ok = m.timers.next()
-	if next, some := m.cfg.Allocator.Deadline(); some && (!ok || next.Before(at)) {
+	if next, some := m.cfg.Allocator.Deadline(); some && !m.paused && (!ok || next.Before(at)) {
 		return next, true
 	}
 	return at, ok
@@ -208,6 +223,8 @@ func (m *Master) tick() {
 			m.offerTimedOut(m.offers[due.subject])
 		case registryTimer:
 			m.pruneRegistry()
+		case resumeTimer:
+			m.resume()
 		}
 	}
 }

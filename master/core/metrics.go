@@ -75,6 +75,7 @@ func (s *Snapshot) Metrics() map[string]float64 {
 	s.taskMetrics(out)
 	s.resourceMetrics(out)
 	s.messageMetrics(out)
+	s.quotaMetrics(out)
 	return out
 }
 
@@ -196,4 +197,26 @@ func (s *Snapshot) messageMetrics(out map[string]float64) {
 		out["master/valid_"+name], out["master/invalid_"+name] = float64(v.valid), float64(v.invalid)
 	}
 	out["allocator/mesos/allocation_runs"] = float64(s.count.allocations)
+}
+
+// quotaMetrics has the resources that a quota names.
+func (s *Snapshot) quotaMetrics(out map[string]float64) {
+	if len(s.Quotas) == 0 {
+		return
+	}
+	for _, r := range s.Roles() {
+		prefix := "allocator/mesos/quota/roles/" + r.Name + "/resources/"
+		use := func(name string) {
+			out[prefix+name+"/consumed"] = r.Consumed.Get(name).Float()
+			out[prefix+name+"/offered_or_allocated"] = r.Allocated.Add(r.Offered).Get(name).Float()
+		}
+		for name, amount := range r.Quota.Guarantees.All() {
+			out[prefix+name+"/guarantee"] = amount.Float()
+			use(name)
+		}
+		for name, amount := range r.Quota.Limits.All() {
+			out[prefix+name+"/limit"] = amount.Float()
+			use(name)
+		}
+	}
 }

@@ -39,7 +39,7 @@ func (m *Master) offer(id string) *offer {
 // allocate turns what the allocator gives out into offers, if it has news.
 func (m *Master) allocate() {
 	at, ok := m.cfg.Allocator.Deadline()
-	if !ok || at.After(m.now) {
+	if !ok || m.paused || at.After(m.now) {
 		return
 	}
 	m.count.allocations++

@@ -13,6 +13,12 @@ func (m *Master) operated(ev Operated) {
 		m.teardown(ev.Request, c.GetTeardown())
 	case masterpb.Call_UPDATE_WEIGHTS:
 		m.updateWeights(ev.Request, c.GetUpdateWeights().GetWeightInfos())
+	case masterpb.Call_UPDATE_QUOTA:
+		m.updateQuota(ev.Request, c.GetUpdateQuota())
+	case masterpb.Call_SET_QUOTA:
+		m.setQuota(ev.Request, c.GetSetQuota().GetQuotaRequest())
+	case masterpb.Call_REMOVE_QUOTA:
+		m.removeQuota(ev.Request, c.GetRemoveQuota().GetRole())
 	default:
 		m.reply(ev.Request, 501, unsupported(c.GetType().String()))
 	}

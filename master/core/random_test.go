@@ -17,6 +17,8 @@ import (
 	linkpb "github.com/soukproject/souk/proto/mesos/link"
 	registrypb "github.com/soukproject/souk/proto/mesos/registry"
 	mesospb "github.com/soukproject/souk/proto/mesos/v1"
+	masterpb "github.com/soukproject/souk/proto/mesos/v1/master"
+	quotapb "github.com/soukproject/souk/proto/mesos/v1/quota"
 	schedulerpb "github.com/soukproject/souk/proto/mesos/v1/scheduler"
 )
 
@@ -208,7 +210,7 @@ func (w *world) act() {
 	acts := map[string]func(){
 		"agent comes": w.agentComes, "agent goes": w.agentGoes, "agent speaks": w.agentSpeaks, "agent forgets": w.agentForgets,
 		"scheduler comes": w.schedulerComes, "scheduler goes": w.schedulerGoes, "scheduler calls": w.schedulerCalls,
-		"write done": w.writeDone, "time passes": w.timePasses, "launch": w.launch, "launch more": w.launch, "write done too": w.writeDone,
+		"write done": w.writeDone, "time passes": w.timePasses, "launch": w.launch, "launch more": w.launch, "operator calls": w.operatorCalls, "write done too": w.writeDone,
 	}
 	acts[rapid.SampledFrom(slices.Sorted(maps.Keys(acts))).Draw(w.t, "act")]()
 }
@@ -380,6 +382,26 @@ func (w *world) schedulerCalls() {
 		{Type: schedulerpb.Call_TEARDOWN.Enum()},
 	}
 	w.send(s, calls[min(rapid.IntRange(0, 3*len(calls)).Draw(w.t, "call")/3, len(calls)-1)])
+}
+
+// operatorCalls makes a call whose answer comes at once or after a write.
+func (w *world) operatorCalls() {
+	amount := func(label string) map[string]*mesospb.Value_Scalar {
+		return map[string]*mesospb.Value_Scalar{"cpus": {Value: new(float64(rapid.IntRange(0, 9).Draw(w.t, label)))}}
+	}
+	role := rapid.SampledFrom([]string{"*", "a", "b"}).Draw(w.t, "role")
+	calls := []*masterpb.Call{
+		{Type: masterpb.Call_UPDATE_WEIGHTS.Enum(), UpdateWeights: &masterpb.Call_UpdateWeights{
+			WeightInfos: []*mesospb.WeightInfo{{Role: &role, Weight: new(float64(rapid.IntRange(0, 3).Draw(w.t, "weight")))}},
+		}},
+		{Type: masterpb.Call_UPDATE_QUOTA.Enum(), UpdateQuota: &masterpb.Call_UpdateQuota{
+			Force: new(rapid.Bool().Draw(w.t, "force")), QuotaConfigs: []*quotapb.QuotaConfig{
+				{Role: &role, Limits: amount("limit")}, {Role: new("c"), Guarantees: amount("guarantee")},
+			},
+		}},
+		{Type: masterpb.Call_REMOVE_QUOTA.Enum(), RemoveQuota: &masterpb.Call_RemoveQuota{Role: &role}},
+	}
+	w.step(Operated{2, "", rapid.SampledFrom(calls).Draw(w.t, "call")})
 }
 
 func (w *world) writeDone() {

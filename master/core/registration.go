@@ -223,6 +223,9 @@ func (m *Master) register(a *agent, ev AgentSubscribed) {
 	if first {
 		m.publishAgentAdded(a)
 	}
+	if m.paused && len(m.agents)-m.recovering >= m.quorum {
+		m.resume()
+	}
 	m.countRegistration(ev)
 	a.returning = false
 	m.sendKills(a)

@@ -47,6 +47,7 @@ func (m *Master) recover(r *registrypb.Registry) {
 		m.gone[mesos.AgentID(x.GetId().GetValue())] = time.Unix(0, x.GetSince().GetNanoseconds())
 	}
 	m.recoverWeights(r.GetWeights())
+	m.recoverQuotas(r.GetQuotas())
 	m.timers.set(timer{kind: registryTimer}, after(m.now, m.cfg.RegistryGCInterval))
 }
 
@@ -79,6 +80,8 @@ func (m *Master) persisted(ev Persisted) {
 		m.pruned(then)
 	case weighted:
 		m.weighted(then)
+	case quotasSet:
+		m.quotasSet(then)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/soukproject/souk/master/allocator"
 	"github.com/soukproject/souk/proto/mesos"
 	"github.com/soukproject/souk/proto/mesos/resources"
 	mesospb "github.com/soukproject/souk/proto/mesos/v1"
@@ -29,6 +30,7 @@ type Snapshot struct {
 	Frameworks          []Framework // oldest first
 	CompletedFrameworks []Framework // oldest first
 	Weights             []Weight    // those set explicitly, by role
+	Quotas              []Quota     // by role; one that was emptied by an update says nothing
 
 	whitelist []string
 	tasks     []*page[task]
@@ -93,11 +95,17 @@ type Weight struct {
 	Weight float64
 }
 
+// A Quota is what a role is guaranteed and limited to.
+type Quota struct {
+	Role string
+	allocator.Quota
+}
+
 // Snapshot copies what is small and shares what does not change.
 func (m *Master) Snapshot() *Snapshot {
 	s := &Snapshot{
 		Taken: m.now, Elected: m.elected, Master: m.cfg.Info, Unreachable: len(m.unreachable),
-		Weights: m.weights, whitelist: m.cfg.Roles,
+		Weights: m.weights, Quotas: m.quotas.inOrder(), whitelist: m.cfg.Roles,
 		tasks: m.tasks.rows.share(), bytes: slices.Clone(m.tasks.bytes.chunks), used: m.tasks.rows.used,
 		count: m.count.clone(),
 	}

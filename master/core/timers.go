@@ -20,6 +20,7 @@ const (
 	failoverTimer                    // a scheduler has not come back
 	offerTimer                       // an offer was left unanswered
 	registryTimer                    // old entries of the registry are to be dropped
+	resumeTimer                      // agents that are not back are no longer waited for
 )
 
 // due is one entry of the heap. Entries of one instant keep the order they were set in.

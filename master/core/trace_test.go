@@ -18,12 +18,14 @@ import (
 
 	"github.com/soukproject/souk/master/allocator"
 	"github.com/soukproject/souk/master/allocator/hierarchical"
+	"github.com/soukproject/souk/master/validation"
 	"github.com/soukproject/souk/proto/mesos"
 	linkpb "github.com/soukproject/souk/proto/mesos/link"
 	registrypb "github.com/soukproject/souk/proto/mesos/registry"
 	"github.com/soukproject/souk/proto/mesos/resources"
 	mesospb "github.com/soukproject/souk/proto/mesos/v1"
 	masterpb "github.com/soukproject/souk/proto/mesos/v1/master"
+	quotapb "github.com/soukproject/souk/proto/mesos/v1/quota"
 	schedulerpb "github.com/soukproject/souk/proto/mesos/v1/scheduler"
 )
 
@@ -192,6 +194,8 @@ func (s *scenario) config(t *testing.T, a args) {
 			s.cfg.OfferTimeout = seconds(name)
 		case "reregister":
 			s.cfg.AgentReregisterTimeout = seconds(name)
+		case "recovery":
+			s.cfg.AllocatorRecoveryTimeout = seconds(name)
 		case "roles":
 			s.cfg.Roles = a.list(name)
 		case "completed":
@@ -228,6 +232,14 @@ func (s *scenario) elect(t *testing.T, a args) {
 	}
 	for _, x := range a.named["gone"] {
 		r.Gone = append(r.Gone, &registrypb.Gone{Id: agentID(mesos.AgentID(x)), Since: timeInfo(s.now)})
+	}
+	for _, x := range a.named["limit"] {
+		role, cpus, _ := strings.Cut(x, ":")
+		value, err := strconv.ParseFloat(cpus, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Quotas = append(r.Quotas, &quotapb.QuotaConfig{Role: new(role), Limits: map[string]*mesospb.Value_Scalar{"cpus": {Value: new(value)}}})
 	}
 	for _, x := range a.named["weight"] {
 		role, weight, _ := strings.Cut(x, ":")
@@ -626,6 +638,9 @@ func (s *scenario) state(t *testing.T, a args) {
 	for _, w := range snap.Weights {
 		s.print("weight of %s: %g", w.Role, w.Weight)
 	}
+	for _, q := range snap.GetQuota().GetConfigs() {
+		s.print("quota of %s%s", q.GetRole(), textOfQuota(q))
+	}
 	s.print("unreachable agents: %d", snap.Unreachable)
 }
 
@@ -718,10 +733,22 @@ func describeOp(op *registrypb.Operation) string {
 	for _, w := range op.GetWeights() {
 		ids = append(ids, fmt.Sprintf("%s=%g", w.GetRole(), w.GetWeight()))
 	}
+	for _, q := range op.GetQuotas() {
+		ids = append(ids, q.GetRole()+textOfQuota(q))
+	}
 	for _, id := range op.GetAgentIds() {
 		ids = append(ids, id.GetValue())
 	}
 	return op.GetAgentId().GetValue() + strings.Join(ids, " ")
+}
+
+// textOfQuota is ":<guarantees>|<limits>".
+func textOfQuota(q *quotapb.QuotaConfig) string {
+	list, err := validation.Quotas([]*quotapb.QuotaConfig{q}, nil)
+	if err != nil {
+		return ":" + err.Error()
+	}
+	return fmt.Sprintf(":%s|%s", list[0].Guarantees, list[0].Limits)
 }
 
 func describeLink(e *linkpb.Event) string {

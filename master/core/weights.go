@@ -25,6 +25,10 @@ func (m *Master) updateWeights(request Request, list []*mesospb.WeightInfo) {
 		m.reply(request, 400, err.Error())
 		return
 	}
+	if len(list) == 0 {
+		m.reply(request, 200, "")
+		return
+	}
 	then := weighted{request: request}
 	op := &registrypb.Operation{Type: registrypb.Operation_SET_WEIGHTS.Enum()}
 	for _, w := range list {

@@ -16,6 +16,7 @@ const (
 	unreachablePrefix = "unreachable/"
 	gonePrefix        = "gone/"
 	weightPrefix      = "weights/"
+	quotaPrefix       = "quotas/"
 )
 
 // A change is one entry's new value; nil deletes it, if it is there.
@@ -43,6 +44,8 @@ func changes(op *registrypb.Operation) ([]change, error) {
 		return pruned(op)
 	case registrypb.Operation_SET_WEIGHTS:
 		return weighted(op)
+	case registrypb.Operation_SET_QUOTAS:
+		return limited(op)
 	}
 	return nil, fmt.Errorf("registry operation %v is unknown", op.GetType())
 }
@@ -68,6 +71,21 @@ func weighted(op *registrypb.Operation) (cs []change, err error) {
 			return nil, fmt.Errorf("registry operation %v names no role", op.GetType())
 		}
 		cs = append(cs, change{weightPrefix + w.GetRole(), w})
+	}
+	return cs, nil
+}
+
+// limited: a quota that says nothing is not kept.
+func limited(op *registrypb.Operation) (cs []change, err error) {
+	for _, q := range op.GetQuotas() {
+		if q.GetRole() == "" {
+			return nil, fmt.Errorf("registry operation %v names no role", op.GetType())
+		}
+		c := change{name: quotaPrefix + q.GetRole()}
+		if len(q.GetGuarantees())+len(q.GetLimits()) > 0 {
+			c.value = q
+		}
+		cs = append(cs, c)
 	}
 	return cs, nil
 }

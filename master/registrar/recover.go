@@ -12,6 +12,7 @@ import (
 	"github.com/soukproject/souk/internal/state"
 	registrypb "github.com/soukproject/souk/proto/mesos/registry"
 	mesospb "github.com/soukproject/souk/proto/mesos/v1"
+	quotapb "github.com/soukproject/souk/proto/mesos/v1/quota"
 )
 
 // Recover reads the registry and takes it over for the master that leads now;
@@ -97,6 +98,10 @@ func (r *Registrar) readAll(ctx context.Context, registry *registrypb.Registry) 
 		{weightPrefix, func() proto.Message {
 			registry.Weights = append(registry.Weights, &registrypb.Weight{})
 			return registry.Weights[len(registry.Weights)-1]
+		}},
+		{quotaPrefix, func() proto.Message {
+			registry.Quotas = append(registry.Quotas, &quotapb.QuotaConfig{})
+			return registry.Quotas[len(registry.Quotas)-1]
 		}},
 	}
 	var all [][]state.Entry

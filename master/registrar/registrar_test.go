@@ -23,6 +23,7 @@ import (
 	"github.com/soukproject/souk/master/registrar"
 	registrypb "github.com/soukproject/souk/proto/mesos/registry"
 	mesospb "github.com/soukproject/souk/proto/mesos/v1"
+	quotapb "github.com/soukproject/souk/proto/mesos/v1/quota"
 )
 
 func config(store state.Store) registrar.Config {
@@ -74,6 +75,15 @@ func weight(role string, w float64) *registrypb.Operation {
 	return &registrypb.Operation{Type: registrypb.Operation_SET_WEIGHTS.Enum(), Weights: []*registrypb.Weight{{Role: &role, Weight: &w}}}
 }
 
+// quota limits the cpus of a role; 0 removes the limit.
+func quota(role string, cpus float64) *registrypb.Operation {
+	q := &quotapb.QuotaConfig{Role: &role}
+	if cpus > 0 {
+		q.Limits = map[string]*mesospb.Value_Scalar{"cpus": {Value: &cpus}}
+	}
+	return &registrypb.Operation{Type: registrypb.Operation_SET_QUOTAS.Enum(), Quotas: []*quotapb.QuotaConfig{q}}
+}
+
 // recovered returns a registrar that leads, and what it found.
 func recovered(t testing.TB, store state.Store) (*registrar.Registrar, *registrypb.Registry) {
 	t.Helper()
@@ -115,6 +125,9 @@ func content(reg *registrypb.Registry) map[string][]string {
 	for _, g := range reg.GetGone() {
 		c["gone"] = append(c["gone"], g.GetId().GetValue())
 	}
+	for _, q := range reg.GetQuotas() {
+		c["quotas"] = append(c["quotas"], fmt.Sprintf("%s=%g", q.GetRole(), q.GetLimits()["cpus"].GetValue()))
+	}
 	for _, w := range reg.GetWeights() {
 		c["weights"] = append(c["weights"], fmt.Sprintf("%s=%g", w.GetRole(), w.GetWeight()))
 	}
@@ -139,6 +152,8 @@ func TestOperations(t *testing.T) {
 		{"prune", ops(admit("a"), gone("a"), admit("b"), unreachable("b"), admit("c"), prune("a", "b", "c", "d")),
 			map[string][]string{"agents": {"c"}}},
 		{"weights", ops(weight("a/b", 2), weight("*", 1), weight("a/b", 3.5)), map[string][]string{"weights": {"*=1", "a/b=3.5"}}},
+		{"quotas", ops(quota("a", 2), quota("*", 1), quota("b", 1), quota("a", 3), quota("b", 0), quota("c", 0)),
+			map[string][]string{"quotas": {"*=1", "a=3"}}},
 	}
 	for _, c := range cases {
 		for _, together := range []bool{true, false} {
