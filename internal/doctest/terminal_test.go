@@ -176,3 +176,23 @@ func (s *shell) run(commands string, strict, subshell bool) (string, error) {
 	}
 	return output, nil
 }
+
+func TestShell(t *testing.T) {
+	s := newShell(t, t.TempDir(), os.Environ())
+	run := func(commands string, subshell bool, want string, fails bool) {
+		t.Helper()
+		output, err := s.run(commands, false, subshell)
+		if output != want || (err != nil) != fails {
+			t.Errorf("run %q = %q, %v, want %q, failed %t", commands, output, err, want, fails)
+		}
+	}
+	run("x=17; echo $x\n", false, "17\n", false)
+	run("echo $x; printf 'no newline'\n", false, "17\nno newline", false)
+	run("echo before; false; echo after\n", true, "before\n", true)
+	run("x=18\n", true, "", false)
+	run("echo $x\n", false, "17\n", false)
+	run("echo last; false\n", false, "last\n", true) // the shell has ended
+	if _, err := s.run("true\n", false, false); err == nil {
+		t.Error("a shell goes on after a block that failed")
+	}
+}
