@@ -104,7 +104,7 @@ func checkClaim(t *testing.T, c claim, name string, code int) {
 	// An empty call may fail before anybody looks whether it could be served.
 	undecided := c.kind == "call" && code == http.StatusBadRequest
 	if c.verdict == "yes" && absent || c.verdict == "refused" && !absent && !undecided {
-		t.Errorf("%s, %s %s: the page says %s, the answer is %d", c.section, c.kind, name, c.verdict, code)
+		t.Errorf("%s, %s %s: docs/reference/compatibility.md says %s, the answer is %d: correct the page", c.section, c.kind, name, c.verdict, code)
 	}
 }
 

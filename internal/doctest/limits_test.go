@@ -33,7 +33,7 @@ func TestLimitsPage(t *testing.T) {
 		{"master/api/api.go", "maxLink = 64 << 20", "on the link | 64 MiB"},
 		{"master/api/api.go", "Limits{Schedulers: 10_000, Agents: 100_000, Operators: 1000, Outbox: 1 << 17}", "waiting for one subscriber | 131,072"},
 		{"internal/routing/routing.go", "maxSegments = 64", "segments of a path (master, agent) | 64"},
-		{"master/api/endpoints.go", "maxForm = 1 << 20", "form of `/teardown` | 1 MiB"},
+		{"master/api/endpoints.go", "maxForm = 1 << 20", "body of `/teardown` `/weights` `/quota` | 1 MiB"},
 		{"master/core/core.go", "maxRefusal = 365 * 24 * time.Hour", "at most 365 days"},
 		{"master/core/core.go", "defaultRefusal = 5 * time.Second", "5 s unless the filter says"},
 		{"master/validation/constraints.go", "maxPatternLength = 4096", "4096 characters"},
