@@ -31,6 +31,8 @@ type Allocator struct {
 	cfg    allocator.Config
 	totals *sorter.Totals
 	order  *sorter.Sorter // of roles
+	// newOrder makes the order of the frameworks of a role.
+	newOrder func(*sorter.Totals) *sorter.Sorter
 
 	shapes     shapes
 	slots      slots
@@ -58,7 +60,15 @@ type Allocator struct {
 var _ allocator.Allocator = (*Allocator)(nil)
 
 // New is an allocator.New.
-func New(cfg allocator.Config) allocator.Allocator {
+func New(cfg allocator.Config) allocator.Allocator { return build(cfg, sorter.New) }
+
+// NewDrawing is an allocator.New of the same policy in all but one thing: whose turn it is among siblings is drawn by
+// lot, with chances in proportion to weights, whatever they hold. Config.Rand is needed.
+func NewDrawing(cfg allocator.Config) allocator.Allocator {
+	return build(cfg, func(totals *sorter.Totals) *sorter.Sorter { return sorter.NewDrawing(totals, cfg.Rand) })
+}
+
+func build(cfg allocator.Config, order func(*sorter.Totals) *sorter.Sorter) *Allocator {
 	if cfg.Interval <= 0 {
 		cfg.Interval = defaultInterval
 	}
@@ -69,7 +79,8 @@ func New(cfg allocator.Config) allocator.Allocator {
 	return &Allocator{
 		cfg:       cfg,
 		totals:    totals,
-		order:     sorter.New(totals),
+		order:     order(totals),
+		newOrder:  order,
 		shapes:    newShapes(cfg.Minimum),
 		agentIDs:  map[mesos.AgentID]int32{},
 		names:     map[mesos.FrameworkID]int32{},

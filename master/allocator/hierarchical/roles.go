@@ -47,7 +47,7 @@ func put(list []int32, at int, v int32) []int32 {
 func (h *Allocator) role(name string) int32 {
 	r, ok := h.roleNames[name]
 	if !ok {
-		r = h.roles.add(role{name: name, frameworks: sorter.New(h.totals)})
+		r = h.roles.add(role{name: name, frameworks: h.newOrder(h.totals)})
 		h.roleNames[name] = r
 		top := r
 		if i := strings.IndexByte(name, '/'); i > 0 {

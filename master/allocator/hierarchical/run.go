@@ -36,6 +36,7 @@ func (h *Allocator) Allocate(now time.Time) []allocator.Allocation {
 
 // run gives out what agents have.
 func (h *Allocator) run(now time.Time, look []int32) []allocator.Allocation {
+	h.draw()
 	r := &run{Allocator: h, now: now}
 	if h.granted > 0 { // there will be about as many as the last time
 		r.out = make([]allocator.Allocation, 0, h.granted)
@@ -47,6 +48,16 @@ func (h *Allocator) run(now time.Time, look []int32) []allocator.Allocation {
 	r.pass(look, false)
 	h.granted = len(r.out)
 	return r.out
+}
+
+// draw draws lots, where the policy is to draw them.
+func (h *Allocator) draw() {
+	h.order.Draw()
+	for i := range h.roles.rows {
+		if x := h.roles.at(int32(i)); x.competing > 1 {
+			x.frameworks.Draw()
+		}
+	}
 }
 
 // pass serves all agents in a random order. The first pass is for guarantees that are not covered, the second for

@@ -8,6 +8,7 @@ package sorter
 
 import (
 	"iter"
+	"math/rand/v2"
 	"strings"
 
 	"github.com/soukproject/souk/proto/mesos/resources"
@@ -46,7 +47,7 @@ type node struct {
 
 	weight    float64
 	share     float64 // dominant share, not weighted
-	key       float64 // share / weight: what the heap is ordered by
+	key       float64 // what the heaps are ordered by: share / weight, unless lots are drawn
 	turn      uint64  // when it was last given something
 	allocated resources.Quantities
 }
@@ -56,6 +57,7 @@ type Sorter struct {
 	totals  *Totals
 	version uint64 // of totals, when the keys were computed
 	turn    uint64
+	dice    *rand.Rand // of sorters that draw
 
 	nodes  []node // the root is 0
 	unused []int32
@@ -74,6 +76,27 @@ func New(totals *Totals) *Sorter {
 		paths:   map[string]int32{},
 		weights: map[string]float64{},
 	}
+}
+
+// NewDrawing makes a sorter that draws lots instead of comparing shares: wherever nodes are siblings, each is the next
+// to be served with a chance in proportion to its weight. See Draw.
+func NewDrawing(totals *Totals, dice *rand.Rand) *Sorter {
+	s := New(totals)
+	s.dice = dice
+	return s
+}
+
+// Draw draws anew, as is due before every run; sorters that compare shares do nothing. A node's key is the time of the
+// next of events that happen to it at random, as often as it weighs; who is served waits for its next event.
+func (s *Sorter) Draw() {
+	if s.dice == nil {
+		return
+	}
+	s.refresh()
+	for n := range s.nodes {
+		s.nodes[n].key = s.dice.ExpFloat64() / s.nodes[n].weight
+	}
+	s.heapifyAll()
 }
 
 // Add brings a client, inactive and with nothing allocated. A path that has a client already is a broken invariant.
@@ -195,6 +218,9 @@ func (s *Sorter) Allocate(c Client, q resources.Quantities) {
 	for n := int32(c); n > 0; n = s.nodes[n].parent {
 		s.nodes[n].allocated.Increase(&q)
 		s.nodes[n].turn = s.turn
+		if s.dice != nil {
+			s.nodes[n].key += s.dice.ExpFloat64() / s.nodes[n].weight
+		}
 		s.rekey(n)
 	}
 }
@@ -221,7 +247,9 @@ func (s *Sorter) Node(path string) (share, weight float64, allocated resources.Q
 func (s *Sorter) measure(n int32) {
 	x := &s.nodes[n]
 	x.share = x.allocated.DominantOf(&s.totals.sum)
-	x.key = x.share / x.weight
+	if s.dice == nil {
+		x.key = x.share / x.weight
+	}
 }
 
 // rekey computes the key of a node and moves it to its place.
@@ -251,6 +279,10 @@ func (s *Sorter) refresh() {
 	for n := range s.nodes {
 		s.measure(int32(n))
 	}
+	s.heapifyAll()
+}
+
+func (s *Sorter) heapifyAll() {
 	for n := range s.nodes {
 		for v := range views {
 			s.heapify(v, int32(n))
