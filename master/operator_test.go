@@ -1,16 +1,21 @@
 package master_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 
 	"github.com/soukproject/souk/internal/state/memstate"
 	"github.com/soukproject/souk/master"
+	linkpb "github.com/soukproject/souk/proto/mesos/link"
+	"github.com/soukproject/souk/proto/mesos/resources"
 	mesospb "github.com/soukproject/souk/proto/mesos/v1"
 	masterpb "github.com/soukproject/souk/proto/mesos/v1/master"
 	quotapb "github.com/soukproject/souk/proto/mesos/v1/quota"
+	schedulerpb "github.com/soukproject/souk/proto/mesos/v1/scheduler"
 )
 
 // operate makes a call of the operator API that must succeed.
@@ -86,5 +91,107 @@ func TestQuotaSurvivesTheMaster(t *testing.T) {
 		_, metrics := get(t, "http://"+address+"/metrics/snapshot")
 		want(t, "metrics", metrics, `"allocator/mesos/quota/roles/dev/resources/cpus/limit":2.5`,
 			`"allocator/mesos/quota/roles/old/resources/mem/guarantee":64.0`, `"allocator/mesos/quota/roles/old/resources/mem/consumed":0.0`)
+	})
+}
+
+// TestReplayAgents repeats what operators did to an agent, while a task runs there.
+func TestReplayAgents(t *testing.T) {
+	actions := recorded(t, "operator-master/actions")
+	address := start(t)
+	a := register(t, address, agentInfo(t, "agent1.example", 5051))
+	s := subscribe(t, address, frameworkInfo("alpha"))
+	offer := s.await(schedulerpb.Event_OFFERS).GetOffers().GetOffers()[0]
+	used, err := resources.Parse("cpus:0.5;mem:128", "*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	launch := &mesospb.Offer_Operation{Type: mesospb.Offer_Operation_LAUNCH.Enum(), Launch: &mesospb.Offer_Operation_Launch{
+		TaskInfos: []*mesospb.TaskInfo{{
+			Name: new("t"), TaskId: &mesospb.TaskID{Value: new("t")}, AgentId: offer.GetAgentId(),
+			Resources: used.Proto(resources.PostRefinement), Command: &mesospb.CommandInfo{Value: new("true")},
+		}},
+	}}
+	if err := s.call(&schedulerpb.Call{Type: schedulerpb.Call_ACCEPT.Enum(), Accept: &schedulerpb.Call_Accept{
+		OfferIds: []*mesospb.OfferID{offer.GetId()}, Operations: []*mesospb.Offer_Operation{launch},
+		Filters: &mesospb.Filters{RefuseSeconds: new(3600.0)},
+	}}); err != nil {
+		t.Fatal(err)
+	}
+	a.await(linkpb.Event_RUN_TASK)
+	words := strings.NewReplacer("f53a0fbe-2af9-46cf-8101-ae6f262d6a44-S0", a.id.GetValue())
+	replay := func(all []record) int {
+		return play(t, address, all, words, func(r record) bool {
+			return !called(r, "DEACTIVATE_AGENT", "REACTIVATE_AGENT", "DRAIN_AGENT", "MARK_AGENT_GONE")
+		})
+	}
+	after := slices.IndexFunc(actions, func(r record) bool { return r.Name == "REACTIVATE_AGENT after drain" })
+	n := replay(actions[:after])
+	if policy := a.await(linkpb.Event_KILL_TASK).GetKillTask().GetKillPolicy(); policy.GetGracePeriod().GetNanoseconds() != 2e9 {
+		t.Errorf("kill policy = %v, want a grace of 2 seconds", policy)
+	}
+	want(t, "GET_AGENTS", operate(t, address, `{"type":"GET_AGENTS"}`), `"active":false`, `"deactivated":true`,
+		`"drain_info":{"state":"DRAINING","config":{"max_grace_period":{"nanoseconds":2000000000},"mark_gone":false}},"estimated_drain_start_time":{"nanoseconds":`)
+	_, slaves := get(t, "http://"+address+"/slaves")
+	want(t, "/slaves", slaves, `"deactivated":true`, `"drain_info":{"state":"DRAINING",`, `"estimated_drain_start_time_seconds":`)
+
+	a.send(&linkpb.Message{Type: linkpb.Message_STATUS_UPDATE.Enum(), StatusUpdate: &linkpb.StatusUpdate{FrameworkId: s.id, Status: &mesospb.TaskStatus{
+		TaskId: &mesospb.TaskID{Value: new("t")}, State: mesospb.TaskState_TASK_KILLED.Enum(), Uuid: []byte("0123456789abcdef"),
+		AgentId: a.id, Source: mesospb.TaskStatus_SOURCE_EXECUTOR.Enum(),
+	}}})
+	status := s.await(schedulerpb.Event_UPDATE).GetUpdate().GetStatus()
+	if status.GetState() != mesospb.TaskState_TASK_KILLED || status.GetReason() != mesospb.TaskStatus_REASON_AGENT_DRAINING {
+		t.Errorf("update = %v, want TASK_KILLED, REASON_AGENT_DRAINING", status)
+	}
+	if err := s.call(&schedulerpb.Call{Type: schedulerpb.Call_ACKNOWLEDGE.Enum(), Acknowledge: &schedulerpb.Call_Acknowledge{
+		TaskId: status.GetTaskId(), AgentId: a.id, Uuid: status.GetUuid(),
+	}}); err != nil {
+		t.Fatal(err)
+	}
+	a.await(linkpb.Event_ACKNOWLEDGE)
+	for deadline := time.Now().Add(patience); !strings.Contains(operate(t, address, `{"type":"GET_AGENTS"}`), `"state":"DRAINED"`); {
+		if time.Now().After(deadline) {
+			t.Fatal("the agent is not drained")
+		}
+	}
+	n += replay(actions[after:])
+	if text := a.await(linkpb.Event_SHUTDOWN).GetShutdown().GetMessage(); text != "Agent has been marked gone" {
+		t.Errorf("the agent was told %q", text)
+	}
+	want(t, "GET_AGENTS", operate(t, address, `{"type":"GET_AGENTS"}`), `{"agents":[],"recovered_agents":[]}`)
+	if n < 15 {
+		t.Errorf("%d records were played, want more", n)
+	}
+}
+
+func TestMarkedAgentsStayMarked(t *testing.T) {
+	var ids []string
+	succession(t, func(address string) {
+		for i := range 3 {
+			ids = append(ids, register(t, address, agentInfo(t, "agent.example", 5051+int32(i))).id.GetValue())
+		}
+		call := func(kind, id, more string) {
+			operate(t, address, `{"type":"`+kind+`","`+strings.ToLower(kind)+`":{"agent_id":{"value":"`+id+`"}`+more+`}}`)
+		}
+		call("DEACTIVATE_AGENT", ids[0], "")
+		call("DRAIN_AGENT", ids[1], `,"max_grace_period":{"seconds":1}`)
+		call("MARK_AGENT_GONE", ids[2], "")
+		call("MARK_AGENT_GONE", ids[2], "")
+	}, func(address string) {
+		info := agentInfo(t, "agent.example", 5051)
+		for i := range 2 {
+			info.Id, info.Port = &mesospb.AgentID{Value: &ids[i]}, new(5051+int32(i))
+			if got := register(t, address, info).id.GetValue(); got != ids[i] {
+				t.Errorf("agent %s is %s now", ids[i], got)
+			}
+		}
+		agents := operate(t, address, `{"type":"GET_AGENTS"}`)
+		if n := strings.Count(agents, `"active":false`); n != 2 {
+			t.Errorf("%d agents are not active, want 2: %s", n, agents)
+		}
+		want(t, "GET_AGENTS", agents, `"drain_info":{"state":"DRAINED","config":{"max_grace_period":{"nanoseconds":1000000000},"mark_gone":false}}`)
+		code, body := post(t, "http://"+address+"/api/v1", "application/json", `{"type":"MARK_AGENT_GONE","mark_agent_gone":{"agent_id":{"value":"`+ids[2]+`"}}}`)
+		if code != 200 || body != "" {
+			t.Errorf("marking it again = %d %s, want 200", code, body)
+		}
 	})
 }

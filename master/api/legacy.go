@@ -76,6 +76,13 @@ func (d *doc) agent(a *core.Agent) {
 			d.text(c.String())
 		}
 	})
+	if a.Drain != nil {
+		d.key("drain_info")
+		d.message(a.Drain)
+	}
+	if !a.DrainSince.IsZero() {
+		d.integerAt("estimated_drain_start_time_seconds", int(a.DrainSince.Unix()))
+	}
 }
 
 // agentFull writes the resources of an agent one by one, as /slaves adds them.

@@ -41,7 +41,8 @@ func (a *api) operate(w http.ResponseWriter, r *http.Request) error {
 		return a.watch(w, r, codec)
 	case masterpb.Call_SET_LOGGING_LEVEL:
 		return a.setLoggingLevel(w, call.GetSetLoggingLevel())
-	case masterpb.Call_TEARDOWN, masterpb.Call_UPDATE_WEIGHTS, masterpb.Call_UPDATE_QUOTA, masterpb.Call_SET_QUOTA, masterpb.Call_REMOVE_QUOTA:
+	case masterpb.Call_TEARDOWN, masterpb.Call_UPDATE_WEIGHTS, masterpb.Call_UPDATE_QUOTA, masterpb.Call_SET_QUOTA, masterpb.Call_REMOVE_QUOTA,
+		masterpb.Call_MARK_AGENT_GONE, masterpb.Call_DRAIN_AGENT, masterpb.Call_DEACTIVATE_AGENT, masterpb.Call_REACTIVATE_AGENT:
 		return a.act(w, r, call)
 	}
 	response, err := a.query(r.Context(), call)

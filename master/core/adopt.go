@@ -227,6 +227,7 @@ func (m *Master) dropExecutor(a *agent, f *framework, id mesos.ExecutorID) {
 	if i := a.executor(f, id); i >= 0 {
 		m.giveBack(a, f, a.executors[i].used)
 		a.executors = slices.Delete(a.executors, i, i+1)
+		m.settle(a)
 	}
 }
 

@@ -26,7 +26,7 @@ type agent struct {
 
 	recovered    bool
 	returning    bool    // it was unreachable when it came back
-	deactivated  bool    // by an operator
+	standing             // with operators
 	session      Session // 0 while it is disconnected
 	missed       int     // pings in a row that were not answered
 	registered   time.Time
@@ -47,10 +47,18 @@ type executor struct {
 	used      resources.Resources
 }
 
-// A lostAgent is an agent that was marked unreachable.
+// A lostAgent is an agent that was marked unreachable. It is replaced, never changed.
 type lostAgent struct {
+	standing
 	info  []byte
 	since time.Time
+}
+
+// A standing is what an operator asked of an agent.
+type standing struct {
+	deactivated bool // it is not offered
+	drain       *mesospb.DrainInfo
+	drainSince  time.Time // as far as this master knows
 }
 
 // disconnectAgent is what the end of its session means for an agent: no offers,
@@ -107,13 +115,13 @@ func (m *Master) loseAgent(a *agent, why string) {
 		m.rescindAll(a)
 	}
 	m.count.unreachableScheduled++
-	m.change(a.id, nil, markedUnreachable{a.id, m.now, why}, unreachableOp(a.message(), m.now))
+	m.change(a.id, nil, markedUnreachable{a.id, m.now, why}, unreachableOp(a.message(), m.now, a.standing))
 }
 
 // markedUnreachable: the tasks may still run, but nobody can say (mesos-api 12.2).
 func (m *Master) markedUnreachable(ev markedUnreachable) {
 	if a := m.agents[ev.id]; a != nil {
-		m.unreachable[ev.id] = &lostAgent{info: a.info, since: ev.since}
+		m.unreachable[ev.id] = &lostAgent{standing: a.standing, info: a.info, since: ev.since}
 		m.count.unreachableCompleted++
 		m.count.removed["unhealthy"]++
 		m.partAgent(a, func(row uint32) { m.loseTask(row, ev.since, ev.why) })
@@ -192,6 +200,7 @@ func (m *Master) dropExecutors(a *agent, of func(*framework) bool) {
 		m.giveBack(a, f, x.used)
 		return true
 	})
+	m.settle(a)
 }
 
 func (a *agent) message() *mesospb.AgentInfo { return unmarshal(a.info, &mesospb.AgentInfo{}) }

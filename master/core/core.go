@@ -103,8 +103,9 @@ type Master struct {
 	admitting   map[string]mesos.AgentID  // new agents that have not registered yet, by address
 	unreachable map[mesos.AgentID]*lostAgent
 	gone        map[mesos.AgentID]time.Time
-	recovering  int    // agents that are recovered and not back
-	agentIDs    uint64 // minted
+	settling    []*agent // draining ones that may be done; empty between steps
+	recovering  int      // agents that are recovered and not back
+	agentIDs    uint64   // minted
 
 	frameworks       map[mesos.FrameworkID]*framework // completed ones too
 	frameworkOf      map[uint32]*framework
@@ -183,6 +184,7 @@ func (m *Master) Step(now time.Time, ev Event) []Effect {
 	case Tick:
 		m.tick()
 	}
+	m.finishDrains()
 	m.allocate()
 	return m.out
 }

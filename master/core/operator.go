@@ -2,6 +2,7 @@ package core
 
 import (
 	"github.com/soukproject/souk/proto/mesos"
+	mesospb "github.com/soukproject/souk/proto/mesos/v1"
 	masterpb "github.com/soukproject/souk/proto/mesos/v1/master"
 )
 
@@ -13,6 +14,14 @@ func (m *Master) operated(ev Operated) {
 		m.teardown(ev.Request, c.GetTeardown())
 	case masterpb.Call_UPDATE_WEIGHTS:
 		m.updateWeights(ev.Request, c.GetUpdateWeights().GetWeightInfos())
+	case masterpb.Call_MARK_AGENT_GONE:
+		m.markAgentGone(ev.Request, agentOf(c.GetMarkAgentGone()))
+	case masterpb.Call_DEACTIVATE_AGENT:
+		m.deactivateAgent(ev, agentOf(c.GetDeactivateAgent()))
+	case masterpb.Call_REACTIVATE_AGENT:
+		m.reactivateAgent(ev, agentOf(c.GetReactivateAgent()))
+	case masterpb.Call_DRAIN_AGENT:
+		m.drainAgent(ev, c.GetDrainAgent())
 	case masterpb.Call_UPDATE_QUOTA:
 		m.updateQuota(ev.Request, c.GetUpdateQuota())
 	case masterpb.Call_SET_QUOTA:
@@ -24,9 +33,16 @@ func (m *Master) operated(ev Operated) {
 	}
 }
 
-// reply answers an operator's call.
+// agentOf is the agent that a call is about.
+func agentOf(call interface{ GetAgentId() *mesospb.AgentID }) mesos.AgentID {
+	return mesos.AgentID(call.GetAgentId().GetValue())
+}
+
+// reply answers an operator's call, if somebody made it.
 func (m *Master) reply(request Request, code int, text string) {
-	m.do(Reply{Request: request, Code: code, Text: text})
+	if request != 0 {
+		m.do(Reply{Request: request, Code: code, Text: text})
+	}
 }
 
 // teardown removes a framework.

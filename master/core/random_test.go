@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/durationpb"
 	"pgregory.net/rapid"
 
 	"github.com/soukproject/souk/master/allocator"
@@ -389,6 +390,7 @@ func (w *world) operatorCalls() {
 	amount := func(label string) map[string]*mesospb.Value_Scalar {
 		return map[string]*mesospb.Value_Scalar{"cpus": {Value: new(float64(rapid.IntRange(0, 9).Draw(w.t, label)))}}
 	}
+	agent := agentID(mesos.AgentID(fmt.Sprint("M-S", rapid.IntRange(0, 4).Draw(w.t, "agent"))))
 	role := rapid.SampledFrom([]string{"*", "a", "b"}).Draw(w.t, "role")
 	calls := []*masterpb.Call{
 		{Type: masterpb.Call_UPDATE_WEIGHTS.Enum(), UpdateWeights: &masterpb.Call_UpdateWeights{
@@ -400,6 +402,13 @@ func (w *world) operatorCalls() {
 			},
 		}},
 		{Type: masterpb.Call_REMOVE_QUOTA.Enum(), RemoveQuota: &masterpb.Call_RemoveQuota{Role: &role}},
+		{Type: masterpb.Call_DEACTIVATE_AGENT.Enum(), DeactivateAgent: &masterpb.Call_DeactivateAgent{AgentId: agent}},
+		{Type: masterpb.Call_REACTIVATE_AGENT.Enum(), ReactivateAgent: &masterpb.Call_ReactivateAgent{AgentId: agent}},
+		{Type: masterpb.Call_REACTIVATE_AGENT.Enum(), ReactivateAgent: &masterpb.Call_ReactivateAgent{AgentId: agent}},
+		{Type: masterpb.Call_DRAIN_AGENT.Enum(), DrainAgent: &masterpb.Call_DrainAgent{
+			AgentId: agent, MaxGracePeriod: &durationpb.Duration{Seconds: 2}, MarkGone: new(rapid.IntRange(0, 3).Draw(w.t, "gone") == 0),
+		}},
+		{Type: masterpb.Call_MARK_AGENT_GONE.Enum(), MarkAgentGone: &masterpb.Call_MarkAgentGone{AgentId: agent}},
 	}
 	w.step(Operated{2, "", rapid.SampledFrom(calls).Draw(w.t, "call")})
 }

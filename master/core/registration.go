@@ -18,8 +18,12 @@ import (
 )
 
 // A change is a write of an agent's registry entry that is under way. An agent
-// that subscribes meanwhile is served after it.
-type change struct{ parked *AgentSubscribed }
+// that subscribes meanwhile is served after it, and so are calls of operators.
+type change struct {
+	parked *AgentSubscribed
+	calls  []Operated
+	gone   bool // it makes the agent gone
+}
 
 // Events that follow a write.
 type (
@@ -82,7 +86,7 @@ func (m *Master) newAgentArrived(ev AgentSubscribed) {
 	id := m.mintAgentID()
 	info := infoOf(id, ev)
 	then := admitted{id: id, info: info, address: address}
-	ops := append(m.replacing(old, &then), admitOp(info, false))
+	ops := append(m.replacing(old, &then), admitOp(info, standing{}))
 	m.admitting[address] = id
 	m.change(id, &ev, then, ops...)
 }
@@ -109,9 +113,9 @@ func (m *Master) agentArrived(id mesos.AgentID, ev AgentSubscribed) {
 	case a != nil:
 		m.knownAgentArrived(a, info, ev)
 	case m.unreachable[id] != nil:
-		m.change(id, &ev, admitted{id: id, info: info, returning: true}, reachableOp(info))
+		m.change(id, &ev, admitted{id: id, info: info, returning: true}, reachableOp(info, m.unreachable[id].standing))
 	default:
-		m.change(id, &ev, admitted{id: id, info: info}, admitOp(info, false))
+		m.change(id, &ev, admitted{id: id, info: info}, admitOp(info, standing{}))
 	}
 }
 
@@ -123,7 +127,7 @@ func (m *Master) knownAgentArrived(a *agent, info *mesospb.AgentInfo, ev AgentSu
 	case !a.recovered && (a.hostname != info.GetHostname() || a.ip != ip):
 		m.turnAway(ev.Session, "Agent attempted to re-register with a different IP or hostname")
 	case !bytes.Equal(a.info, marshal(info)):
-		m.change(a.id, &ev, infoChanged{a.id, info}, admitOp(info, a.deactivated))
+		m.change(a.id, &ev, infoChanged{a.id, info}, admitOp(info, a.standing))
 	default:
 		m.register(a, ev)
 	}
@@ -155,6 +159,12 @@ func (m *Master) changed(id mesos.AgentID) {
 	if c.parked != nil && m.sessions[c.parked.Session] != nil {
 		m.agentArrived(id, *c.parked)
 	}
+	for _, call := range c.calls {
+		m.operatedLater(id, call)
+	}
+	if a := m.agents[id]; a != nil {
+		m.settle(a)
+	}
 }
 
 // replacing removes an agent whose machine begins anew (mesos-api 12.2).
@@ -175,17 +185,21 @@ func (m *Master) admitted(ev admitted) {
 	if ev.replaces != "" {
 		m.changed(ev.replaces)
 	}
+	was := standing{}
+	if lost := m.unreachable[ev.id]; lost != nil {
+		was = lost.standing
+	}
 	delete(m.unreachable, ev.id)
-	a := m.admit(ev.id, ev.info, false)
+	a := m.admit(ev.id, ev.info, was)
 	a.returning, a.pid = ev.returning, ev.address
 	m.changed(ev.id)
 }
 
 // admit adds an agent that has not registered yet, and gives it time to.
-func (m *Master) admit(id mesos.AgentID, info *mesospb.AgentInfo, deactivated bool) *agent {
+func (m *Master) admit(id mesos.AgentID, info *mesospb.AgentInfo, s standing) *agent {
 	a := &agent{
 		id: id, handle: uint32(len(m.agentOf)), info: marshal(info), hostname: info.GetHostname(),
-		recovered: true, deactivated: deactivated,
+		recovered: true, standing: s,
 	}
 	m.agents[id] = a
 	m.agentOf = append(m.agentOf, a)
@@ -229,6 +243,7 @@ func (m *Master) register(a *agent, ev AgentSubscribed) {
 	m.countRegistration(ev)
 	a.returning = false
 	m.sendKills(a)
+	m.drainTasks(a)
 	m.hearEarly(a)
 }
 

@@ -36,12 +36,15 @@ func (m *Master) recover(r *registrypb.Registry) {
 	m.elected = m.now
 	for _, x := range r.GetAgents() {
 		if id := mesos.AgentID(x.GetInfo().GetId().GetValue()); id != "" && m.agents[id] == nil {
-			m.admit(id, x.GetInfo(), x.GetDeactivated())
+			m.admit(id, x.GetInfo(), standing{deactivated: x.GetDeactivated(), drain: x.DrainInfo})
 		}
 	}
 	for _, x := range r.GetUnreachable() {
 		id := mesos.AgentID(x.GetInfo().GetId().GetValue())
-		m.unreachable[id] = &lostAgent{info: marshal(x.GetInfo()), since: time.Unix(0, x.GetSince().GetNanoseconds())}
+		m.unreachable[id] = &lostAgent{
+			standing: standing{deactivated: x.GetDeactivated(), drain: x.DrainInfo},
+			info:     marshal(x.GetInfo()), since: time.Unix(0, x.GetSince().GetNanoseconds()),
+		}
 	}
 	for _, x := range r.GetGone() {
 		m.gone[mesos.AgentID(x.GetId().GetValue())] = time.Unix(0, x.GetSince().GetNanoseconds())
@@ -80,6 +83,10 @@ func (m *Master) persisted(ev Persisted) {
 		m.pruned(then)
 	case weighted:
 		m.weighted(then)
+	case markedGone:
+		m.markedGone(then)
+	case standingChanged:
+		m.standingChanged(then)
 	case quotasSet:
 		m.quotasSet(then)
 	}
@@ -138,18 +145,25 @@ func (m *Master) pruned(ev pruned) {
 	}
 }
 
-func admitOp(info *mesospb.AgentInfo, deactivated bool) *registrypb.Operation {
-	return &registrypb.Operation{Type: registrypb.Operation_ADMIT_AGENT.Enum(), Agent: registryAgent(info, deactivated)}
+func admitOp(info *mesospb.AgentInfo, s standing) *registrypb.Operation {
+	return &registrypb.Operation{Type: registrypb.Operation_ADMIT_AGENT.Enum(), Agent: registryAgent(info, s)}
 }
 
-func reachableOp(info *mesospb.AgentInfo) *registrypb.Operation {
-	return &registrypb.Operation{Type: registrypb.Operation_MARK_REACHABLE.Enum(), Agent: registryAgent(info, false)}
+func reachableOp(info *mesospb.AgentInfo, s standing) *registrypb.Operation {
+	return &registrypb.Operation{Type: registrypb.Operation_MARK_REACHABLE.Enum(), Agent: registryAgent(info, s)}
 }
 
-func unreachableOp(info *mesospb.AgentInfo, since time.Time) *registrypb.Operation {
+func unreachableOp(info *mesospb.AgentInfo, since time.Time, s standing) *registrypb.Operation {
+	lost := &registrypb.Unreachable{Info: info, Since: timeInfo(since), DrainInfo: s.drain}
+	if s.deactivated {
+		lost.Deactivated = new(true)
+	}
+	return &registrypb.Operation{Type: registrypb.Operation_MARK_UNREACHABLE.Enum(), Unreachable: lost}
+}
+
+func goneOp(id mesos.AgentID, since time.Time) *registrypb.Operation {
 	return &registrypb.Operation{
-		Type:        registrypb.Operation_MARK_UNREACHABLE.Enum(),
-		Unreachable: &registrypb.Unreachable{Info: info, Since: timeInfo(since)},
+		Type: registrypb.Operation_MARK_GONE.Enum(), Gone: &registrypb.Gone{Id: agentID(id), Since: timeInfo(since)},
 	}
 }
 
@@ -157,9 +171,9 @@ func removeOp(id mesos.AgentID) *registrypb.Operation {
 	return &registrypb.Operation{Type: registrypb.Operation_REMOVE_AGENT.Enum(), AgentId: agentID(id)}
 }
 
-func registryAgent(info *mesospb.AgentInfo, deactivated bool) *registrypb.Agent {
-	a := &registrypb.Agent{Info: info}
-	if deactivated {
+func registryAgent(info *mesospb.AgentInfo, s standing) *registrypb.Agent {
+	a := &registrypb.Agent{Info: info, DrainInfo: s.drain}
+	if s.deactivated {
 		a.Deactivated = new(true)
 	}
 	return a

@@ -25,7 +25,7 @@ type Snapshot struct {
 	Master  *mesospb.MasterInfo
 
 	Agents              []Agent     // registered ones, in the order they came
-	Recovered           []Agent     // admitted, but not registered with this master: only ID, Info and Deactivated
+	Recovered           []Agent     // admitted, but not registered with this master: only ID, Info, Deactivated and Drain
 	Unreachable         int         // agents
 	Frameworks          []Framework // oldest first
 	CompletedFrameworks []Framework // oldest first
@@ -47,7 +47,9 @@ type Agent struct {
 	Version      string
 	Active       bool // may be offered
 	Connected    bool
-	Deactivated  bool // by an operator
+	Deactivated  bool               // by an operator
+	Drain        *mesospb.DrainInfo // nil unless an operator drains or drained it
+	DrainSince   time.Time          // zero if that is not known
 	Capabilities []mesospb.AgentInfo_Capability_Type
 	Registered   time.Time
 	Reregistered time.Time // zero if it never did
@@ -113,7 +115,7 @@ func (m *Master) Snapshot() *Snapshot {
 		switch {
 		case a == nil:
 		case a.recovered:
-			s.Recovered = append(s.Recovered, Agent{ID: a.id, Hostname: a.hostname, Deactivated: a.deactivated, info: a.info})
+			s.Recovered = append(s.Recovered, Agent{ID: a.id, Hostname: a.hostname, Deactivated: a.deactivated, Drain: a.drain, info: a.info})
 		default:
 			s.Agents = append(s.Agents, m.viewAgent(a))
 		}
@@ -131,7 +133,7 @@ func (m *Master) viewAgent(a *agent) Agent {
 	return Agent{
 		ID: a.id, Hostname: a.hostname, Address: a.pid, Version: a.version,
 		Active: a.session != 0 && !a.deactivated, Connected: a.session != 0, Deactivated: a.deactivated,
-		Capabilities: a.capabilities, Registered: a.registered, Reregistered: a.reregistered,
+		Drain: a.drain, DrainSince: a.drainSince, Capabilities: a.capabilities, Registered: a.registered, Reregistered: a.reregistered,
 		Total: a.total, Used: a.used, Offered: a.offered,
 		info: a.info, tasks: a.tasks, executors: slices.Clone(a.executors),
 	}
@@ -161,6 +163,10 @@ func (a *Agent) message() *masterpb.Response_GetAgents_Agent {
 		RegisteredTime: timeInfo(a.Registered),
 		TotalResources: a.Total.Proto(resources.Endpoint), AllocatedResources: a.Used.Proto(resources.Endpoint),
 		OfferedResources: a.Offered.Proto(resources.Endpoint), Deactivated: new(a.Deactivated),
+		DrainInfo: a.Drain,
+	}
+	if !a.DrainSince.IsZero() {
+		out.EstimatedDrainStartTime = timeInfo(a.DrainSince)
 	}
 	if !a.Reregistered.IsZero() {
 		out.ReregisteredTime = timeInfo(a.Reregistered)

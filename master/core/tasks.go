@@ -175,6 +175,7 @@ func (m *Master) leaveActive(row uint32) {
 	delete(a.kills, row)
 	m.tasks.leave(&f.active, byFramework, row)
 	m.tasks.leave(&a.tasks, byAgent, row)
+	m.settle(a)
 }
 
 // retire moves an active task to the completed ones, the oldest of which make room.

@@ -223,7 +223,16 @@ func (s *scenario) newMaster(t *testing.T, a args) {
 func (s *scenario) elect(t *testing.T, a args) {
 	r := &registrypb.Registry{}
 	for _, x := range a.named["agent"] {
+		x, standing, _ := strings.Cut(x, ":")
 		r.Agents = append(r.Agents, &registrypb.Agent{Info: s.sessions[x].sub.Agent})
+		if standing != "" {
+			r.Agents[len(r.Agents)-1].Deactivated = new(true)
+		}
+		if state, ok := mesospb.DrainState_value[standing]; ok {
+			r.Agents[len(r.Agents)-1].DrainInfo = &mesospb.DrainInfo{
+				State: mesospb.DrainState(state).Enum(), Config: &mesospb.DrainConfig{MaxGracePeriod: &mesospb.DurationInfo{Nanoseconds: new(int64(7e9))}},
+			}
+		}
 		s.sessions[x].sub.Agent.Id = agentID(mesos.AgentID(s.sessions[x].id))
 	}
 	for _, x := range a.named["unreachable"] {
@@ -609,10 +618,10 @@ func (s *scenario) state(t *testing.T, a args) {
 	snap := s.m.Snapshot()
 	for i := range snap.Agents {
 		x := &snap.Agents[i]
-		s.print("agent %s connected=%t total=%s used=%s offered=%s", x.ID, x.Connected, x.Total, x.Used, x.Offered)
+		s.print("agent %s connected=%t total=%s used=%s offered=%s%s", x.ID, x.Connected, x.Total, x.Used, x.Offered, textOfStanding(x.Deactivated, x.Drain))
 	}
 	for i := range snap.Recovered {
-		s.print("agent %s recovered", snap.Recovered[i].ID)
+		s.print("agent %s recovered%s", snap.Recovered[i].ID, textOfStanding(snap.Recovered[i].Deactivated, snap.Recovered[i].Drain))
 	}
 	for _, list := range [][]Framework{snap.Frameworks, snap.CompletedFrameworks} {
 		for i := range list {
@@ -725,9 +734,11 @@ func (s *scenario) streamName(id Stream) string {
 func describeOp(op *registrypb.Operation) string {
 	switch {
 	case op.Agent != nil:
-		return op.GetAgent().GetInfo().GetId().GetValue()
+		return op.GetAgent().GetInfo().GetId().GetValue() + textOfStanding(op.GetAgent().GetDeactivated(), op.GetAgent().GetDrainInfo())
 	case op.Unreachable != nil:
-		return op.GetUnreachable().GetInfo().GetId().GetValue()
+		return op.GetUnreachable().GetInfo().GetId().GetValue() + textOfStanding(op.GetUnreachable().GetDeactivated(), op.GetUnreachable().GetDrainInfo())
+	case op.Gone != nil:
+		return op.GetGone().GetId().GetValue()
 	}
 	var ids []string
 	for _, w := range op.GetWeights() {
@@ -740,6 +751,16 @@ func describeOp(op *registrypb.Operation) string {
 		ids = append(ids, id.GetValue())
 	}
 	return op.GetAgentId().GetValue() + strings.Join(ids, " ")
+}
+
+func textOfStanding(deactivated bool, drain *mesospb.DrainInfo) (text string) {
+	if deactivated {
+		text = " deactivated"
+	}
+	if drain != nil {
+		text += " " + drain.GetState().String()
+	}
+	return text
 }
 
 // textOfQuota is ":<guarantees>|<limits>".
@@ -763,6 +784,11 @@ func describeLink(e *linkpb.Event) string {
 		text += " " + e.GetRunTask().GetTask().GetTaskId().GetValue() + " " + r.String()
 	case linkpb.Event_KILL_TASK:
 		text += " " + e.GetKillTask().GetTaskId().GetValue()
+		if p := e.GetKillTask().GetKillPolicy(); p != nil {
+			text += " in " + time.Duration(p.GetGracePeriod().GetNanoseconds()).String()
+		}
+	case linkpb.Event_SHUTDOWN_EXECUTOR:
+		text += " " + e.GetShutdownExecutor().GetExecutorId().GetValue()
 	case linkpb.Event_ACKNOWLEDGE:
 		text += " " + e.GetAcknowledge().GetTaskId().GetValue() + " " + strings.TrimRight(string(e.GetAcknowledge().GetUuid()), "u")
 	case linkpb.Event_SHUTDOWN_FRAMEWORK:

@@ -32,6 +32,10 @@ func (m *Master) statusUpdate(a *agent, u *linkpb.StatusUpdate) {
 		m.shutDown(f.id, a)
 		return
 	}
+	if a.draining() {
+		u = drained(a, f, u)
+		s = u.GetStatus()
+	}
 	m.tellFramework(f, updateEvent(s))
 	row, ok := m.activeTask(f, mesos.TaskID(s.GetTaskId().GetValue()))
 	if !ok || m.tasks.rows.at(row).agent != a.handle {
