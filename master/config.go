@@ -73,6 +73,11 @@ type Config struct {
 	MaxUnreachableTasks    int // per framework
 	MaxOperatorSubscribers int
 
+	// With quota, a new leader offers nothing before this part of the agents is
+	// back, or this time is over.
+	AllocatorRecoveryFactor  float64
+	AllocatorRecoveryTimeout time.Duration
+
 	RegistryFetchTimeout  time.Duration
 	RegistryStoreTimeout  time.Duration
 	RegistryGCInterval    time.Duration
@@ -113,6 +118,9 @@ func DefaultConfig() Config {
 		MaxCompletedTasks:      core.DefaultMaxCompletedTasks,
 		MaxUnreachableTasks:    core.DefaultMaxUnreachableTasks,
 		MaxOperatorSubscribers: 1000,
+
+		AllocatorRecoveryFactor:  core.DefaultRecoveryFactor,
+		AllocatorRecoveryTimeout: core.DefaultRecoveryTimeout,
 
 		RegistryFetchTimeout:  time.Minute,
 		RegistryStoreTimeout:  20 * time.Second,

@@ -99,6 +99,15 @@ func (c *Config) allocatorFlags(f *daemon.FlagSet) {
 		c.Weights, err = parseWeights(text)
 		return err
 	})
+	f.Func("allocator_agent_recovery_factor", "0.8", "With quota, a new leader offers nothing before this part of the agents is back", func(text string) error {
+		factor, err := strconv.ParseFloat(text, 64)
+		if err != nil || !(factor > 0 && factor <= 1) {
+			return fmt.Errorf("%q is not a number above 0 and at most 1", text)
+		}
+		c.AllocatorRecoveryFactor = factor
+		return nil
+	})
+	f.Duration(&c.AllocatorRecoveryTimeout, time.Millisecond, "allocator_recovery_timeout", "With quota, a new leader waits no longer than this for agents before it makes offers")
 	for _, name := range []string{"role_sorter", "framework_sorter"} {
 		f.Func(name, "drf", "Order in which roles and frameworks are served: drf", func(text string) error {
 			if text != "drf" {
@@ -165,7 +174,7 @@ func unless(f *daemon.FlagSet, name, why string) {
 // ignored are flags of Mesos that have no meaning here and do no harm.
 func ignored(f *daemon.FlagSet) {
 	for _, name := range []string{"webui_dir", "logbufsecs", "external_log_file", "zk_session_timeout", "authentication_v0_timeout",
-		"allocator_agent_recovery_factor", "allocator_recovery_timeout", "offer_constraints_re2_max_mem", "offer_constraints_re2_max_program_size"} {
+		"offer_constraints_re2_max_mem", "offer_constraints_re2_max_program_size"} {
 		f.Ignore(name)
 	}
 	for _, name := range []string{"log_auto_initialize", "initialize_driver_logging", "registry_strict", "memory_profiling", "publish_per_framework_metrics"} {

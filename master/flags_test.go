@@ -22,6 +22,7 @@ func TestParseFlags(t *testing.T) {
 		--allocation_interval=500ms --offer_timeout=10mins --min_allocatable_resources=cpus:0.1;mem:10|disk:5
 		--roles=a,b/c --weights=a=2,b/c=0.5 --no-root_submissions --no-filter_gpu_resources
 		--max_completed_frameworks=7 --slave_ping_timeout=30secs --registry=replicated_log
+		--allocator_agent_recovery_factor=0.5 --allocator_recovery_timeout=3mins
 		--no-authenticate_http_readonly --webui_dir=/x --log_auto_initialize --logging_level=WARNING`)
 	c, err := master.ParseFlags(args, []string{"MESOS_HOSTNAME=m1", "SOUK_HOSTNAME=m2"})
 	if err != nil {
@@ -30,7 +31,8 @@ func TestParseFlags(t *testing.T) {
 	type settings struct {
 		IP, AdvertiseIP, WorkDir, Cluster, Hostname, Registry, Level string
 		Port, Completed                                              int
-		Interval, Offer, Ping                                        time.Duration
+		Interval, Offer, Ping, Recovery                              time.Duration
+		Factor                                                       float64
 		Roles                                                        []string
 		Root, GPUs                                                   bool
 		Minimum                                                      []string
@@ -39,7 +41,7 @@ func TestParseFlags(t *testing.T) {
 	got := settings{
 		IP: c.IP, AdvertiseIP: c.AdvertiseIP, WorkDir: c.WorkDir, Cluster: c.Cluster, Hostname: c.Hostname, Registry: c.Registry,
 		Level: c.Logging.Level, Port: c.Port, Completed: c.MaxCompletedFrameworks,
-		Interval: c.AllocationInterval, Offer: c.OfferTimeout, Ping: c.AgentPingTimeout,
+		Interval: c.AllocationInterval, Offer: c.OfferTimeout, Ping: c.AgentPingTimeout, Recovery: c.AllocatorRecoveryTimeout, Factor: c.AllocatorRecoveryFactor,
 		Roles: c.Roles, Root: c.RootSubmissions, GPUs: c.FilterGPUs, Weights: c.Weights,
 	}
 	for _, q := range c.MinAllocatable {
@@ -48,7 +50,7 @@ func TestParseFlags(t *testing.T) {
 	want := settings{
 		IP: "10.0.0.1", AdvertiseIP: "1.2.3.4", WorkDir: "/var/lib/mesos", Cluster: "golden", Hostname: "m2", Registry: master.Local,
 		Level: "WARNING", Port: 5060, Completed: 7,
-		Interval: 500 * time.Millisecond, Offer: 10 * time.Minute, Ping: 30 * time.Second,
+		Interval: 500 * time.Millisecond, Offer: 10 * time.Minute, Ping: 30 * time.Second, Recovery: 3 * time.Minute, Factor: 0.5,
 		Roles: []string{"a", "b/c", "*"},
 		Minimum: []string{
 			resources.QuantitiesOf(resources.Quantity{Name: "cpus", Amount: 100}, resources.Quantity{Name: "mem", Amount: 10000}).String(),
@@ -77,12 +79,14 @@ func TestOffersTimeOutUnlessToldOtherwise(t *testing.T) {
 
 func TestParseFlagsRefusesWithOneLine(t *testing.T) {
 	for args, want := range map[string]string{
-		"":                                                     "--work_dir is required",
-		"--work_dir=/x --zk=zk://a:2181/m":                     "flag --zk: several masters",
-		"--work_dir=/x --allocator=fifo":                       `there is no "fifo": choose one of hierarchical`,
-		"--work_dir=/x --registry=etcd":                        `"etcd" is neither local nor in_memory`,
-		"--work_dir=/x --acls={}":                              "authorization",
-		"--work_dir=/x --authenticate_slaves":                  "not part of this version",
+		"":                                    "--work_dir is required",
+		"--work_dir=/x --zk=zk://a:2181/m":    "flag --zk: several masters",
+		"--work_dir=/x --allocator=fifo":      `there is no "fifo": choose one of hierarchical`,
+		"--work_dir=/x --registry=etcd":       `"etcd" is neither local nor in_memory`,
+		"--work_dir=/x --acls={}":             "authorization",
+		"--work_dir=/x --authenticate_slaves": "not part of this version",
+		"--work_dir=/x --allocator_agent_recovery_factor=0":    `"0" is not a number above 0 and at most 1`,
+		"--work_dir=/x --allocator_agent_recovery_factor=2":    `"2" is not a number above 0 and at most 1`,
 		"--work_dir=/x --weights=a":                            `"a" is not written role=weight`,
 		"--work_dir=/x --weights=a=0":                          `weight "0" of role a is not a number above 0`,
 		"--work_dir=/x --weights=a=NaN":                        "is not a number above 0",

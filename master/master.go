@@ -142,6 +142,9 @@ func (m *master) newCore() *core.Master {
 		RegistryGCInterval:     cfg.RegistryGCInterval,
 		RegistryMaxAgentAge:    cfg.RegistryMaxAgentAge,
 		RegistryMaxAgentCount:  cfg.RegistryMaxAgentCount,
+
+		AllocatorRecoveryFactor:  cfg.AllocatorRecoveryFactor,
+		AllocatorRecoveryTimeout: cfg.AllocatorRecoveryTimeout,
 	})
 }
 
