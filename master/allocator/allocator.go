@@ -35,6 +35,8 @@ type Config struct {
 	KeepGPUs bool
 	// Region is the master's own; agents of other regions go only to frameworks that are aware of regions.
 	Region string
+	// Offering is how what is free of an agent becomes offers. Policies need not know more than Coarse.
+	Offering Offering
 	// Rand orders agents. The caller seeds it; the same seed and calls give the same allocations.
 	Rand *rand.Rand
 }

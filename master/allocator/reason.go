@@ -29,3 +29,12 @@ const (
 	BelowMinimum       ReasonName = "below_minimum"       // too little to be worth an offer
 	Declined           ReasonName = "declined"            // the framework refused it
 )
+
+// The reasons that ExplainAll has in place of NothingFree, and for what is offered next.
+const (
+	HeldByOthers      ReasonName = "held_by_others"      // all of the agent is in use or on offer
+	HeldByItself      ReasonName = "held_by_itself"      // by this framework in this role, alone
+	ReservedForOthers ReasonName = "reserved_for_others" // what is free is reserved for other roles
+	NotCapable        ReasonName = "not_capable"         // what is free is revocable, shared or refined, and the framework cannot have that
+	OthersFirst       ReasonName = "others_first"        // nothing keeps it away but others whose turn it is
+)

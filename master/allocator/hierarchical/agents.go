@@ -22,7 +22,8 @@ type agent struct {
 
 	holdings []holding // sorted by client
 	filters  filters
-	expiry   int // place in expiries, or -1
+	expiry   int       // place in expiries, or -1
+	used     time.Time // when something was given back last that was in use
 
 	touched  bool // in news.touched
 	withheld bool // in news.withheld
@@ -36,7 +37,7 @@ func (h *Allocator) AddAgent(now time.Time, spec allocator.Agent, held []allocat
 	total := spec.Total
 	spec.Total = nil
 	a := h.agents.add(agent{
-		spec: spec, active: true, expiry: -1,
+		spec: spec, active: true, expiry: -1, used: now,
 		shared: h.shapes.nothing, whole: h.shapes.nothing, free: h.shapes.nothing,
 	})
 	h.agentIDs[spec.ID] = a

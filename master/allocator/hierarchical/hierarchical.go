@@ -57,7 +57,11 @@ type Allocator struct {
 	scratch scratch
 }
 
-var _ allocator.Allocator = (*Allocator)(nil)
+var (
+	_ allocator.Allocator = (*Allocator)(nil)
+	_ allocator.Explainer = (*Allocator)(nil)
+	_ allocator.Overseer  = (*Allocator)(nil)
+)
 
 // New is an allocator.New.
 func New(cfg allocator.Config) allocator.Allocator { return build(cfg, sorter.New) }

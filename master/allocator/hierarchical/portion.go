@@ -71,3 +71,41 @@ func (h *Allocator) sharedFor(a, c int32, part *shape) *shape {
 	}
 	return h.usable(c, shared)
 }
+
+// sliceCount is into how many parts Spread divides an agent.
+const sliceCount = 8
+
+// slice is what Spread gives at a time: an eighth of each divisible thing that the agent has, and the minimum of an
+// offer. What cannot be divided, or is reserved, goes with the first slice.
+func (h *Allocator) slice(a, c int32, part *shape) *shape {
+	if h.cfg.Offering != allocator.Spread {
+		return part
+	}
+	whole := h.agents.at(a).whole.list
+	out := make(resources.Resources, 0, len(part.list))
+	for _, x := range part.list {
+		if x.Divisible() && !x.Reserved() {
+			x = h.sliceOf(x, whole)
+		}
+		out = append(out, x)
+	}
+	given, minimum := h.shapes.of(resources.Of(out...)), h.clients.at(c).minimum
+	if rest := h.shapes.minus(part, given); !enough(minimum, given.list) || !enough(minimum, rest.list) {
+		return part // crumbs are of use to nobody
+	}
+	return given
+}
+
+func (h *Allocator) sliceOf(x resources.Resource, whole resources.Resources) resources.Resource {
+	switch x.Kind {
+	case resources.KindScalar:
+		least := resources.Scalar(0)
+		for i := range h.cfg.Minimum {
+			least = max(least, h.cfg.Minimum[i].Get(x.Name))
+		}
+		x.Scalar = min(x.Scalar, max((whole.Scalar(x.Name)+sliceCount-1)/sliceCount, least))
+	case resources.KindRanges:
+		x.Ranges = x.Ranges.Take((whole.RangesOf(x.Name).Size()-1)/sliceCount+1)
+	}
+	return x
+}

@@ -1,6 +1,9 @@
 package hierarchical
 
 import (
+	"slices"
+	"strings"
+
 	"github.com/soukproject/souk/master/allocator"
 	"github.com/soukproject/souk/master/allocator/sorter"
 	"github.com/soukproject/souk/proto/mesos/resources"
@@ -184,3 +187,23 @@ func shrink(r resources.Resources, limits resources.Limits) resources.Resources 
 	}
 	return out
 }
+
+// Headroom is part of allocator.Overseer.
+func (h *Allocator) Headroom() allocator.Headroom {
+	out := allocator.Headroom{Free: h.free, Required: h.required, Short: h.required.Sub(h.free)}
+	for i := range h.agents.rows {
+		out.Capacity = out.Capacity.Add(quantities(h.agents.at(int32(i)).spec.Total, isKept))
+	}
+	for _, r := range h.quotas {
+		x := h.roles.at(r)
+		out.Guarantees = out.Guarantees.Add(x.quota.Guarantees)
+		if owed := x.short(); !owed.IsEmpty() {
+			out.Owed = append(out.Owed, allocator.Debt{Role: x.name, Owed: owed})
+		}
+	}
+	slices.SortFunc(out.Owed, func(a, b allocator.Debt) int { return strings.Compare(a.Role, b.Role) })
+	out.Overcommit = out.Guarantees.Sub(out.Capacity)
+	return out
+}
+
+func isKept(r *resources.Resource) bool { return r.Kind == resources.KindScalar && !r.Revocable }

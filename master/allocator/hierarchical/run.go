@@ -1,6 +1,7 @@
 package hierarchical
 
 import (
+	"slices"
 	"time"
 
 	"github.com/soukproject/souk/master/allocator"
@@ -41,8 +42,10 @@ func (h *Allocator) run(now time.Time, look []int32) []allocator.Allocation {
 	if h.granted > 0 { // there will be about as many as the last time
 		r.out = make([]allocator.Allocation, 0, h.granted)
 	}
-	if h.owing > 0 {
+	if h.owing > 0 || h.cfg.Offering == allocator.Spread {
 		r.given = map[grant]int{}
+	}
+	if h.owing > 0 {
 		r.pass(look, true)
 	}
 	r.pass(look, false)
@@ -66,11 +69,27 @@ func (r *run) pass(look []int32, guarantees bool) {
 	if r.cfg.Rand != nil {
 		r.cfg.Rand.Shuffle(len(look), func(i, j int) { look[i], look[j] = look[j], look[i] })
 	}
+	if r.cfg.Offering == allocator.Pack {
+		slices.SortStableFunc(look, r.emptyLast)
+	}
 	for _, a := range look {
-		r.stamp++
-		for r.serve(a, guarantees) {
+		for r.round(a, guarantees) && r.cfg.Offering == allocator.Spread {
 		}
 	}
+}
+
+// round asks everybody about an agent once, until nothing is left.
+func (r *run) round(a int32, guarantees bool) (given bool) {
+	r.stamp++
+	for r.serve(a, guarantees) {
+		given = true
+	}
+	return given
+}
+
+// emptyLast orders agents by whether they are in use.
+func (h *Allocator) emptyLast(a, b int32) int {
+	return min(len(h.agents.at(b).holdings), 1) - min(len(h.agents.at(a).holdings), 1)
 }
 
 // serve gives resources of an agent to the neediest client that has not been asked and can use them. It reports false
@@ -256,6 +275,7 @@ func (r *run) give(a, c int32, guarantees bool) bool {
 	if part.empty() || !r.enough(c, part) {
 		return false
 	}
+	part = r.slice(a, c, part)
 	if x := r.agents.at(a); part != x.free || !x.shared.empty() { // else blockedAt has told
 		if _, refused := r.refused(r.now, a, c, part); refused {
 			return false

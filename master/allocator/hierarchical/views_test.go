@@ -1,0 +1,141 @@
+package hierarchical
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/soukproject/souk/master/allocator"
+	"github.com/soukproject/souk/master/allocator/allocatortest"
+	"github.com/soukproject/souk/proto/mesos"
+	"github.com/soukproject/souk/proto/mesos/resources"
+)
+
+func offering(o allocator.Offering) allocator.New {
+	return func(cfg allocator.Config) allocator.Allocator {
+		cfg.Offering = o
+		return New(cfg)
+	}
+}
+
+func TestSpreadConforms(t *testing.T) { allocatortest.Run(t, offering(allocator.Spread)) }
+
+func TestPackConforms(t *testing.T) { allocatortest.Run(t, offering(allocator.Pack)) }
+
+func TestSpreadSharesOneAgent(t *testing.T) {
+	h := offering(allocator.Spread)(allocator.Config{Minimum: allocator.DefaultMinimum()})
+	for i := range 4 {
+		h.AddFramework(start, allocator.Framework{ID: mesos.FrameworkID(fmt.Sprint("f", i)), Roles: []string{"*"}}, true)
+	}
+	h.AddAgent(start, allocator.Agent{ID: "a", Total: mustParse("cpus:16;mem:1600;ports:[1-16]")}, nil)
+	list := h.Allocate(start.Add(time.Second))
+	for _, x := range list {
+		if got := x.Resources.Unallocated().Quantities(); !got.Equal(mustParse("cpus:4;mem:400").Quantities()) || x.Resources.Ports().Size() != 4 {
+			t.Errorf("%s got %s, want a quarter", x.Framework, x.Resources)
+		}
+	}
+	if len(list) != 4 {
+		t.Errorf("%d allocations, want 4", len(list))
+	}
+}
+
+func TestPackLeavesEmptyAgentsForLast(t *testing.T) {
+	h := offering(allocator.Pack)(allocator.Config{Minimum: allocator.DefaultMinimum(), Rand: rand.New(rand.NewPCG(1, 1))}).(*Allocator)
+	h.AddFramework(start, allocator.Framework{ID: "f", Roles: []string{"*"}}, true)
+	for i := range 20 {
+		var held []allocator.Holding
+		if i%2 == 0 {
+			held = []allocator.Holding{{Framework: "g", Resources: mustParse("cpus:1").Allocate("*")}}
+		}
+		h.AddAgent(start, allocator.Agent{ID: mesos.AgentID(fmt.Sprintf("a%02d", i)), Total: mustParse("cpus:2;mem:1024")}, held)
+	}
+	if got := len(h.Empty()); got != 10 {
+		t.Errorf("%d empty agents, want 10", got)
+	}
+	for i, x := range h.Allocate(start.Add(time.Second)) {
+		empty := x.Agent[len(x.Agent)-1]%2 == 1
+		if empty != (i >= 10) {
+			t.Errorf("allocation %d is of %s", i, x.Agent)
+		}
+	}
+}
+
+func TestEmptyTellsSinceWhen(t *testing.T) {
+	h := newAllocator()
+	at := func(s int) time.Time { return start.Add(time.Duration(s) * time.Second) }
+	h.AddFramework(at(0), allocator.Framework{ID: "f", Roles: []string{"*"}}, true)
+	for _, id := range []mesos.AgentID{"declined", "used"} {
+		h.AddAgent(at(1), allocator.Agent{ID: id, Total: mustParse("cpus:2;mem:1024")}, nil)
+	}
+	for _, x := range h.Allocate(at(2)) {
+		if x.Agent == "declined" {
+			h.Decline(at(3), x.Framework, x.Agent, x.Resources, time.Hour)
+		} else {
+			h.Recover(at(4), x.Framework, x.Agent, x.Resources)
+		}
+	}
+	want := []allocator.EmptyAgent{{ID: "declined", Since: at(1)}, {ID: "used", Since: at(4)}}
+	if diff := cmp.Diff(want, h.Empty()); diff != "" {
+		t.Errorf("Empty differs (-want +got):\n%s", diff)
+	}
+}
+
+func TestExplainAllGroups(t *testing.T) {
+	h := newAllocator()
+	h.AddFramework(start, allocator.Framework{ID: "busy", Roles: []string{"r1"}}, true)
+	for i := range 10 {
+		h.AddAgent(start, allocator.Agent{ID: mesos.AgentID(fmt.Sprint("held", i)), Total: mustParse("cpus:2;mem:1024")}, nil)
+	}
+	h.Allocate(start.Add(time.Second))
+	h.Suppress(start, "busy")
+	h.AddFramework(start, allocator.Framework{ID: "f", Roles: []string{"r2"}}, true)
+	for i := range 3 {
+		h.AddAgent(start, allocator.Agent{ID: mesos.AgentID(fmt.Sprint("declined", i)), Total: mustParse("cpus:2;mem:1024")}, nil)
+	}
+	for i, x := range h.Allocate(start.Add(2 * time.Second)) {
+		h.Decline(start.Add(2*time.Second), x.Framework, x.Agent, x.Resources, time.Duration(10*(i+1))*time.Second)
+	}
+	h.AddAgent(start, allocator.Agent{ID: "off", Total: mustParse("cpus:2;mem:1024")}, nil)
+	h.SetAgentActive(start, "off", false)
+	h.AddAgent(start, allocator.Agent{ID: "reserved", Total: mustParse("cpus(x):2;mem(x):1024")}, nil)
+	h.AddAgent(start, allocator.Agent{ID: "small", Total: mustParse("mem:1")}, nil)
+
+	got := h.ExplainAll(start.Add(3*time.Second), allocator.Question{Framework: "f"})
+	group := func(r allocator.ReasonName, n int, examples ...mesos.AgentID) allocator.Group {
+		return allocator.Group{Framework: "f", Role: "r2", Reason: r, Agents: n, Examples: examples}
+	}
+	held, declined := group(allocator.HeldByOthers, 10, "held0", "held1", "held2"), group(allocator.Declined, 3, "declined0", "declined1", "declined2")
+	held.Holders = []allocator.Holder{{Framework: "busy", Role: "r1", Agents: 10}}
+	declined.First, declined.Last = start.Add(12*time.Second), start.Add(32*time.Second)
+	want := []allocator.Group{
+		held, declined, group(allocator.AgentInactive, 1, "off"), group(allocator.BelowMinimum, 1, "small"),
+		group(allocator.ReservedForOthers, 1, "reserved"),
+	}
+	if diff := cmp.Diff(want, got.Groups, cmpopts.EquateApproxTime(0)); diff != "" || got.Skipped != 0 {
+		t.Errorf("ExplainAll differs (-want +got):\n%s\nskipped: %d", diff, got.Skipped)
+	}
+	if got := h.ExplainAll(start, allocator.Question{Role: "r1", Agent: "off"}); len(got.Groups) != 2 {
+		t.Errorf("ExplainAll of an inactive agent for a suppressed role = %v, want two reasons", got)
+	}
+}
+
+func TestHeadroom(t *testing.T) {
+	h := newAllocator()
+	h.AddAgent(start, allocator.Agent{ID: "a", Total: mustParse("cpus:4;mem:4096")}, nil)
+	h.SetQuota(start, "b", allocator.Quota{Guarantees: mustParse("cpus:3").Quantities()})
+	h.SetQuota(start, "a", allocator.Quota{Guarantees: mustParse("cpus:2;mem:512").Quantities()})
+	h.Hold(start, allocator.Holding{Framework: "f", Resources: mustParse("cpus:1").Allocate("a/x")}, "a")
+	q := func(text string) resources.Quantities { return mustParse(text).Quantities() }
+	want := allocator.Headroom{
+		Capacity: q("cpus:4;mem:4096"), Guarantees: q("cpus:5;mem:512"), Overcommit: q("cpus:1"),
+		Free: q("cpus:3;mem:4096"), Required: q("cpus:4;mem:512"), Short: q("cpus:1"),
+		Owed: []allocator.Debt{{Role: "a", Owed: q("cpus:1;mem:512")}, {Role: "b", Owed: q("cpus:3")}},
+	}
+	if diff := cmp.Diff(want, h.Headroom()); diff != "" {
+		t.Errorf("Headroom differs (-want +got):\n%s", diff)
+	}
+}
