@@ -141,6 +141,7 @@ type Role struct {
 	Offered    resources.Quantities
 	Reserved   resources.Quantities // on registered agents, in use or not
 	Consumed   resources.Quantities // against quota, those below it included
+	Claimed    resources.Quantities // not reserved, in use or offered, by those below it as well
 	Quota      allocator.Quota
 }
 
@@ -192,6 +193,9 @@ func (s *Snapshot) sumRoles(role func(string) *Role) {
 		}
 		eachConsumed(a.Total, a.Used, func(name string, q resources.Quantities) {
 			role(name).Consumed = role(name).Consumed.Add(q)
+		})
+		eachConsumed(nil, a.Used.Add(a.Offered), func(name string, q resources.Quantities) {
+			role(name).Claimed = role(name).Claimed.Add(q)
 		})
 	}
 }

@@ -205,18 +205,22 @@ func (s *Snapshot) quotaMetrics(out map[string]float64) {
 		return
 	}
 	for _, r := range s.Roles() {
-		prefix := "allocator/mesos/quota/roles/" + r.Name + "/resources/"
+		prefix := "allocator/mesos/quota/roles/" + metricPart(r.Name) + "/resources/"
 		use := func(name string) {
-			out[prefix+name+"/consumed"] = r.Consumed.Get(name).Float()
-			out[prefix+name+"/offered_or_allocated"] = r.Allocated.Add(r.Offered).Get(name).Float()
+			part := metricPart(name)
+			out[prefix+part+"/consumed"] = r.Consumed.Get(name).Float()
+			out[prefix+part+"/offered_or_allocated"] = r.Claimed.Get(name).Float()
 		}
 		for name, amount := range r.Quota.Guarantees.All() {
-			out[prefix+name+"/guarantee"] = amount.Float()
+			out[prefix+metricPart(name)+"/guarantee"] = amount.Float()
 			use(name)
 		}
 		for name, amount := range r.Quota.Limits.All() {
-			out[prefix+name+"/limit"] = amount.Float()
+			out[prefix+metricPart(name)+"/limit"] = amount.Float()
 			use(name)
 		}
 	}
 }
+
+// metricPart makes a part of a metric's name of what an operator made up.
+func metricPart(name string) string { return strings.ReplaceAll(url.PathEscape(name), "%2A", "*") }

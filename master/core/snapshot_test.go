@@ -3,6 +3,7 @@ package core
 import (
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -117,6 +118,27 @@ func TestMetrics(t *testing.T) {
 }
 
 // TestCausesKeepOldWords: dashboards know slaves.
+func TestQuotaMetrics(t *testing.T) {
+	s := aCluster(t)
+	s.play(t, `operate UPDATE_QUOTA {"update_quota":{"force":true,"quota_configs":[{"role":"*","limits":{"cpus":{"value":8}}},{"role":"bell\u0007","limits":{"cpus":{"value":1}}},{"role":"web","guarantees":{"mem":{"value":64}},"limits":{"cpus":{"value":2},"mem":{"value":128}}}]}}
+		tick 2s`)
+	got := map[string]float64{}
+	for name, v := range s.m.Snapshot().Metrics() {
+		if rest, ok := strings.CutPrefix(name, "allocator/mesos/quota/roles/"); ok {
+			got[rest] = v
+		}
+	}
+	want := map[string]float64{
+		"*/resources/cpus/limit": 8, "*/resources/cpus/consumed": 0, "*/resources/cpus/offered_or_allocated": 0,
+		"bell%07/resources/cpus/limit": 1, "bell%07/resources/cpus/consumed": 0, "bell%07/resources/cpus/offered_or_allocated": 0,
+		"web/resources/cpus/limit": 2, "web/resources/cpus/consumed": 1, "web/resources/cpus/offered_or_allocated": 2,
+		"web/resources/mem/limit": 128, "web/resources/mem/guarantee": 64, "web/resources/mem/consumed": 0, "web/resources/mem/offered_or_allocated": 128,
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("metrics differ (-want +got):\n%s", diff)
+	}
+}
+
 func TestCausesKeepOldWords(t *testing.T) {
 	s := aCluster(t)
 	s.play(t, `say a1 {"type":"UNREGISTER"}`)
