@@ -105,7 +105,7 @@ func (h *Allocator) sliceOf(x resources.Resource, whole resources.Resources) res
 		}
 		x.Scalar = min(x.Scalar, max((whole.Scalar(x.Name)+sliceCount-1)/sliceCount, least))
 	case resources.KindRanges:
-		x.Ranges = x.Ranges.Take((whole.RangesOf(x.Name).Size()-1)/sliceCount+1)
+		x.Ranges = x.Ranges.Take((whole.RangesOf(x.Name).Size()-1)/sliceCount + 1)
 	}
 	return x
 }

@@ -139,3 +139,31 @@ func TestHeadroom(t *testing.T) {
 		t.Errorf("Headroom differs (-want +got):\n%s", diff)
 	}
 }
+
+// TestSteadyCycleAllocatesNothingPerAgent: once everything has been seen, a cycle takes memory for its answer alone.
+func TestSteadyCycleAllocatesNothingPerAgent(t *testing.T) {
+	s := size{agents: 1000, frameworks: 50}
+	h, now := newAllocator(), start
+	for i := range s.frameworks {
+		h.AddFramework(now, s.framework(i), true)
+	}
+	for i := range s.agents {
+		h.AddAgent(now, s.agent(i), nil)
+	}
+	cycle := func() {
+		now = now.Add(time.Second)
+		list := h.Allocate(now)
+		if len(list) != s.agents {
+			t.Fatalf("%d allocations, want %d", len(list), s.agents)
+		}
+		for _, x := range list {
+			h.Recover(now, x.Framework, x.Agent, x.Resources)
+		}
+	}
+	for range 200 { // every agent has met every role
+		cycle()
+	}
+	if n := testing.AllocsPerRun(20, cycle); n > 10 {
+		t.Errorf("allocations of memory in a cycle of %d agents = %v, want a few", s.agents, n)
+	}
+}
