@@ -36,8 +36,18 @@ type agent struct {
 	offers               []*offer // oldest first
 	tasks                chain    // those that are not unreachable or completed
 	executors            []executor
-	kills                map[uint32]*mesospb.KillPolicy // asked for while it was disconnected, by task
+	kills                map[taskKey]*mesospb.KillPolicy // asked for while it was away
 }
+
+// A taskKey names a task that the master may not know yet.
+type taskKey struct {
+	framework mesos.FrameworkID
+	task      mesos.TaskID
+}
+
+// maxKills bounds the kills remembered for an agent that is away: its tasks are
+// not known after a failover, so that any id may be asked for.
+const maxKills = 10000
 
 // An executor is one that a framework brought itself.
 type executor struct {

@@ -115,27 +115,40 @@ func (m *Master) foreignRoles(f *framework, what string, roles []string) bool {
 	return false
 }
 
-// kill passes on that a task is to end. A disconnected agent hears of it when it
-// is back; one that is not known is reconciled (mesos-api 8.10).
+// kill passes on that a task is to end. An agent that is away hears of it when
+// it is back, a recovered one too: it may have the task although this master has
+// not heard of it. Any other unknown task is reconciled (mesos-api 8.10).
 func (m *Master) kill(f *framework, call *schedulerpb.Call_Kill) {
 	m.count.messages["kill_task"]++
-	row, ok := m.activeTask(f, mesos.TaskID(call.GetTaskId().GetValue()))
+	id := mesos.TaskID(call.GetTaskId().GetValue())
+	row, ok := m.activeTask(f, id)
 	if !ok {
-		m.reconcileTask(f, call.GetTaskId().GetValue(), call.GetAgentId())
+		if a := m.agents[mesos.AgentID(call.GetAgentId().GetValue())]; a != nil && a.recovered {
+			m.rememberKill(a, f, id, call.GetKillPolicy())
+		}
+		m.reconcileTask(f, string(id), call.GetAgentId())
 		return
 	}
 	a := m.agentOf[m.tasks.rows.at(row).agent]
 	switch {
 	case call.AgentId != nil && call.GetAgentId().GetValue() != string(a.id):
-		m.refuse("kill", call.GetTaskId().GetValue(), "the task is on agent "+string(a.id))
+		m.refuse("kill", string(id), "the task is on agent "+string(a.id))
 	case a.session == 0:
-		if a.kills == nil {
-			a.kills = map[uint32]*mesospb.KillPolicy{}
-		}
-		a.kills[row] = call.GetKillPolicy()
+		m.rememberKill(a, f, id, call.GetKillPolicy())
 	default:
-		m.sendKill(a, f, call.GetTaskId().GetValue(), call.GetKillPolicy())
+		m.sendKill(a, f, string(id), call.GetKillPolicy())
 	}
+}
+
+func (m *Master) rememberKill(a *agent, f *framework, id mesos.TaskID, policy *mesospb.KillPolicy) {
+	if len(a.kills) >= maxKills {
+		m.refuse("kill", string(id), "too many kills wait for agent "+string(a.id))
+		return
+	}
+	if a.kills == nil {
+		a.kills = map[taskKey]*mesospb.KillPolicy{}
+	}
+	a.kills[taskKey{f.id, id}] = policy
 }
 
 // sendKills passes on what was asked for while an agent was away.
@@ -143,8 +156,9 @@ func (m *Master) sendKills(a *agent) {
 	kills := a.kills
 	a.kills = nil
 	for row := range m.tasks.walk(a.tasks, byAgent) {
-		if policy, ok := kills[row]; ok {
-			m.sendKill(a, m.frameworkOf[m.tasks.rows.at(row).framework], m.tasks.id(row), policy)
+		f := m.frameworkOf[m.tasks.rows.at(row).framework]
+		if policy, ok := kills[taskKey{f.id, mesos.TaskID(m.tasks.id(row))}]; ok {
+			m.sendKill(a, f, m.tasks.id(row), policy)
 		}
 	}
 }

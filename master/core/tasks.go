@@ -172,7 +172,7 @@ func (m *Master) loseTask(row uint32, since time.Time, why string) {
 func (m *Master) leaveActive(row uint32) {
 	t := m.tasks.rows.at(row)
 	f, a := m.frameworkOf[t.framework], m.agentOf[t.agent]
-	delete(a.kills, row)
+	delete(a.kills, taskKey{f.id, mesos.TaskID(m.tasks.id(row))})
 	m.tasks.leave(&f.active, byFramework, row)
 	m.tasks.leave(&a.tasks, byAgent, row)
 	m.settle(a)
