@@ -18,6 +18,11 @@ func FuzzRequest(f *testing.F) {
 		{"POST", "/api/v1/scheduler", `{"type":"ACCEPT","framework_id":{"value":"m1-0000"},"accept":{"offer_ids":[{"value":"o"}],"operations":[{}]}}`},
 		{"POST", "/api/v1/link", `{"type":"SUBSCRIBE","subscribe":{"agent":{"hostname":"h"}}}`},
 		{"POST", "/api/v1/link", `{"type":"MESSAGES","messages":[{"type":"PONG"}]}`},
+		{"POST", "/api/v1", `{"type":"UPDATE_QUOTA","update_quota":{"force":true,"quota_configs":[{"role":"a","limits":{"cpus":{"value":1}}}]}}`},
+		{"POST", "/api/v1", `{"type":"DRAIN_AGENT","drain_agent":{"agent_id":{"value":"m1-S0"},"max_grace_period":{"seconds":-1}}}`},
+		{"PUT", "/weights", `[{"role":"a","weight":2}]`},
+		{"POST", "/quota", `{"force":true,"role":"b","guarantee":[{"name":"cpus","type":"SCALAR","scalar":{"value":1}}]}`},
+		{"DELETE", "/quota/b", ""},
 		{"GET", "/tasks?limit=-1&offset=99&order=asc", ""},
 		{"GET", "/%6daster//../x?jsonp=(", ""},
 		{"POST", "/teardown", "frameworkId=%"},
@@ -34,7 +39,7 @@ func FuzzRequest(f *testing.F) {
 		defer cancel()
 		r := httptest.NewRequest("GET", "/", strings.NewReader(body)).WithContext(ctx)
 		path, query, _ := strings.Cut(target, "?")
-		r.Method, r.URL.Path, r.URL.RawQuery = method, path, query
+		r.Method, r.URL.Path, r.URL.RawQuery, r.RequestURI = method, path, query, target
 		r.Header.Set("Content-Type", "application/json")
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, r)

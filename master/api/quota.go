@@ -2,6 +2,7 @@ package api
 
 import (
 	"net/http"
+	"net/url"
 	"strings"
 
 	"github.com/soukproject/souk/internal/callevent"
@@ -43,8 +44,11 @@ func (a *api) postQuota(w http.ResponseWriter, r *http.Request) error {
 // deleteQuota removes the quota of the role that the path ends with. Routing has
 // left only the beginning of the path; a role is not percent-decoded.
 func (a *api) deleteQuota(w http.ResponseWriter, r *http.Request) error {
-	path, _, _ := strings.Cut(r.RequestURI, "?")
-	_, rest, _ := strings.Cut(path, "quota")
+	asked, err := url.ParseRequestURI(r.RequestURI)
+	if err != nil {
+		return callevent.Errorf(http.StatusBadRequest, "Failed to parse remove quota request: %v", err)
+	}
+	_, rest, _ := strings.Cut(asked.EscapedPath(), "quota")
 	role := strings.Trim(rest, "/")
 	if n := 2 + len(strings.FieldsFunc(role, func(c rune) bool { return c == '/' })); n != 3 {
 		return callevent.Errorf(http.StatusBadRequest,

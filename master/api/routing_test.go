@@ -65,7 +65,9 @@ func (b *bench) step(ev core.Event) (reply core.Reply) {
 	for _, effect := range b.core.Step(b.now, ev) {
 		switch e := effect.(type) {
 		case core.Persist:
-			b.step(core.Persisted{Seq: e.Seq})
+			if after := b.step(core.Persisted{Seq: e.Seq}); after.Code != 0 {
+				reply = after
+			}
 		case core.Reply:
 			reply = e
 		case core.SendAgent:
@@ -329,6 +331,35 @@ func TestOperatorCalls(t *testing.T) {
 		w := ask(h, "POST", "/api/v1", c.body, "Content-Type", "application/json")
 		if w.Code != c.code || !strings.HasPrefix(w.Body.String(), c.want) {
 			t.Errorf("POST %s = %d %s, want %d %s", c.body, w.Code, w.Body, c.code, c.want)
+		}
+	}
+}
+
+// TestQuotaByPath: a role is what stands behind /quota, whatever is before it.
+func TestQuotaByPath(t *testing.T) {
+	h := handler(leading())
+	set := func(role string) {
+		t.Helper()
+		body := `{"force":true,"role":"` + role + `","guarantee":[{"name":"cpus","type":"SCALAR","scalar":{"value":1}}]}`
+		if w := ask(h, "POST", "/quota", body); w.Code != 200 {
+			t.Fatalf("POST /quota %s = %d %s, want 200", body, w.Code, w.Body)
+		}
+	}
+	for target, role := range map[string]string{
+		"/quota/dev": "dev", "/master/quota/dev/?x=y": "dev", "/quota/*": "*", "/%6daster/quota/quota": "quota", "http://quota.example/quota/dev": "dev",
+	} {
+		set(role)
+		if w := ask(h, "DELETE", target, ""); w.Code != 200 || w.Body.Len() > 0 {
+			t.Errorf("DELETE %s = %d %s, want 200", target, w.Code, w.Body)
+		}
+	}
+	for target, want := range map[string]string{
+		"/quota":     "Failed to parse remove quota request for path '/master/quota': expected 3 tokens, found 2 tokens",
+		"/quota/a/b": "Failed to parse remove quota request for path '/master/quota/a/b': expected 3 tokens, found 4 tokens",
+		"/quota/dev": "Failed to remove quota for path '/master/quota/dev': Role 'dev' has no quota set",
+	} {
+		if w := ask(h, "DELETE", target, ""); w.Code != 400 || w.Body.String() != want {
+			t.Errorf("DELETE %s = %d %s, want 400 %s", target, w.Code, w.Body, want)
 		}
 	}
 }
