@@ -13,6 +13,7 @@ import (
 
 	"github.com/soukproject/souk/agent/api"
 	"github.com/soukproject/souk/agent/containerizer"
+	"github.com/soukproject/souk/agent/link"
 	"github.com/soukproject/souk/internal/daemon"
 	"github.com/soukproject/souk/internal/leader"
 	"github.com/soukproject/souk/internal/leader/static"
@@ -120,6 +121,9 @@ func (c *Config) check() error {
 	}
 	if !slices.Contains([]string{Auto, Posix, RunC}, c.Containerizer) {
 		return fmt.Errorf("flag --containerizer: %q is none of %s, %s and %s", c.Containerizer, Auto, Posix, RunC)
+	}
+	if c.Backoff > link.MaxBackoff {
+		return fmt.Errorf("flag --registration_backoff_factor: %v is more than %v, the longest wait there is", c.Backoff, link.MaxBackoff)
 	}
 	dir, err := filepath.Abs(c.WorkDir)
 	if err != nil {

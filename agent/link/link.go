@@ -171,7 +171,7 @@ func changed(ctx context.Context, d leader.Detector, lead leader.Leader) error {
 // jitter is a random wait below backoff, doubled for each failure before this one.
 func jitter(backoff time.Duration, failures int) time.Duration {
 	most := MaxBackoff
-	if failures < 30 && backoff<<failures < most { // beyond, the shift says nothing
+	if backoff <= MaxBackoff>>min(failures, 63) { // else the shift would go beyond, or overflow
 		most = backoff << failures
 	}
 	return rand.N(most)

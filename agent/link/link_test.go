@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"pgregory.net/rapid"
+
 	"github.com/soukproject/souk/internal/callevent"
 	"github.com/soukproject/souk/internal/leader"
 	"github.com/soukproject/souk/internal/leader/static"
@@ -341,11 +343,15 @@ func TestTakeSplitsLargeBatches(t *testing.T) {
 }
 
 func TestJitterGrowsAndIsBounded(t *testing.T) {
-	for failures := range 100 {
-		for range 20 {
-			if got := jitter(time.Second, failures); got < 0 || got >= min(MaxBackoff, time.Second<<min(failures, 20)) {
-				t.Fatalf("jitter after %d failures = %v", failures, got)
-			}
+	rapid.Check(t, func(t *rapid.T) {
+		backoff := time.Duration(rapid.Int64Min(1).Draw(t, "backoff"))
+		failures := rapid.IntRange(0, 1000).Draw(t, "failures")
+		most := min(backoff, MaxBackoff)
+		for range failures {
+			most = min(2*most, MaxBackoff)
 		}
-	}
+		if got := jitter(backoff, failures); got < 0 || got >= most {
+			t.Fatalf("jitter(%v, %d) = %v, want less than %v", backoff, failures, got, most)
+		}
+	})
 }
