@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
 
 	"github.com/soukproject/souk/internal/metrics"
 	"github.com/soukproject/souk/master/core"
@@ -41,8 +42,17 @@ func (l *loop) perform(effect core.Effect) {
 		l.publish(e.Event)
 	case core.Refused:
 		l.refused.Inc()
-		l.log.Debug("refused", zap.String("what", e.What), zap.String("id", e.ID), zap.String("why", e.Why))
+		l.log.Log(severity(e), "refused", zap.String("what", e.What), zap.String("id", e.ID), zap.String("why", e.Why))
 	}
+}
+
+// severity: an operator wants to know of agents turned away; the rest is between
+// the master and whoever sent it.
+func severity(e core.Refused) zapcore.Level {
+	if e.What == core.RefusedSession {
+		return zap.WarnLevel
+	}
+	return zap.DebugLevel
 }
 
 // persist hands operations to the registrar, and its word that they are durable

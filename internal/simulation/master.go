@@ -45,6 +45,9 @@ func (m *masterNode) start() {
 func (m *masterNode) newCore(rng *rand.Rand) *mastercore.Master {
 	return mastercore.New(mastercore.Config{
 		MasterID: m.id(), Info: m.info(), Rand: rng, RootSubmissions: true, OfferTimeout: 5 * time.Minute,
+		MaxCompletedFrameworks: mastercore.DefaultMaxCompletedFrameworks, MaxCompletedTasks: mastercore.DefaultMaxCompletedTasks,
+		MaxUnreachableTasks: mastercore.DefaultMaxUnreachableTasks,
+		RegistryMaxAgentAge: mastercore.DefaultRegistryMaxAgentAge, RegistryMaxAgentCount: mastercore.DefaultRegistryMaxAgentCount,
 		Allocator: hierarchical.New(allocator.Config{Minimum: allocator.DefaultMinimum(), Rand: rng}),
 	})
 }

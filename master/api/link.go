@@ -8,6 +8,7 @@ import (
 
 	"github.com/soukproject/souk/internal/callevent"
 	"github.com/soukproject/souk/master/core"
+	"github.com/soukproject/souk/master/validation"
 	linkpb "github.com/soukproject/souk/proto/mesos/link"
 )
 
@@ -35,6 +36,9 @@ func (a *api) link(w http.ResponseWriter, r *http.Request) {
 func (a *api) openSession(w http.ResponseWriter, r *http.Request, subscribe *linkpb.Subscribe) error {
 	if subscribe == nil {
 		return callevent.Errorf(http.StatusBadRequest, "Failed to validate link::Call: Expecting 'subscribe' to be present")
+	}
+	if err := validation.AgentSubscribe(subscribe); err != nil { // the core closes such a session without a word
+		return callevent.Errorf(http.StatusBadRequest, "Failed to validate link::Call: %s", err)
 	}
 	codec, err := callevent.Negotiate(r)
 	if err != nil {

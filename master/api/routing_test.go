@@ -46,6 +46,7 @@ func leading() *bench {
 	}
 	b.core = core.New(core.Config{
 		MasterID: "m1", Info: info(), RootSubmissions: true,
+		MaxCompletedFrameworks: 50, MaxCompletedTasks: 1000, MaxUnreachableTasks: 1000, RegistryMaxAgentAge: time.Hour, RegistryMaxAgentCount: 100,
 		Allocator: hierarchical.New(allocator.Config{Minimum: allocator.DefaultMinimum()}),
 	})
 	b.step(core.Elected{Registry: &registrypb.Registry{Weights: []*registrypb.Weight{{Role: new("ops"), Weight: new(1.5)}}}})

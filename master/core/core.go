@@ -50,9 +50,9 @@ type Config struct {
 
 	Roles                  []string // whitelist; empty: any role
 	RootSubmissions        bool     // false: frameworks of user root are refused
-	MaxCompletedFrameworks int
-	MaxCompletedTasks      int // per framework
-	MaxUnreachableTasks    int // per framework
+	MaxCompletedFrameworks int      // this and the next four: 0 keeps none
+	MaxCompletedTasks      int      // per framework
+	MaxUnreachableTasks    int      // per framework
 
 	RegistryGCInterval    time.Duration
 	RegistryMaxAgentAge   time.Duration
@@ -72,12 +72,7 @@ func (c Config) withDefaults() Config {
 	c.MaxAgentPingTimeouts = cmp.Or(c.MaxAgentPingTimeouts, DefaultMaxAgentPingTimeouts)
 	c.AgentReregisterTimeout = cmp.Or(c.AgentReregisterTimeout, DefaultAgentReregisterTimeout)
 	c.AllocationInterval = cmp.Or(c.AllocationInterval, DefaultAllocationInterval)
-	c.MaxCompletedFrameworks = cmp.Or(c.MaxCompletedFrameworks, DefaultMaxCompletedFrameworks)
-	c.MaxCompletedTasks = cmp.Or(c.MaxCompletedTasks, DefaultMaxCompletedTasks)
-	c.MaxUnreachableTasks = cmp.Or(c.MaxUnreachableTasks, DefaultMaxUnreachableTasks)
 	c.RegistryGCInterval = cmp.Or(c.RegistryGCInterval, DefaultRegistryGCInterval)
-	c.RegistryMaxAgentAge = cmp.Or(c.RegistryMaxAgentAge, DefaultRegistryMaxAgentAge)
-	c.RegistryMaxAgentCount = cmp.Or(c.RegistryMaxAgentCount, DefaultRegistryMaxAgentCount)
 	c.AllocatorRecoveryFactor = cmp.Or(c.AllocatorRecoveryFactor, DefaultRecoveryFactor)
 	c.AllocatorRecoveryTimeout = cmp.Or(c.AllocatorRecoveryTimeout, DefaultRecoveryTimeout)
 	return c

@@ -7,6 +7,9 @@ import (
 	schedulerpb "github.com/soukproject/souk/proto/mesos/v1/scheduler"
 )
 
+// RefusedSession is the What of a Refused that ended an agent's session.
+const RefusedSession = "agent session"
+
 // An Effect is anything the master wants done. The shell performs effects in
 // the order given; none of them blocks.
 type Effect interface{ effect() }

@@ -107,7 +107,7 @@ func (m *Master) endSession(id Session, why string) {
 func (m *Master) closeSession(id Session, why string) {
 	delete(m.sessions, id)
 	if why != "" {
-		m.refuse("agent session", fmt.Sprint(id), why)
+		m.refuse(RefusedSession, fmt.Sprint(id), why)
 	}
 	m.do(CloseAgent{id})
 }

@@ -101,7 +101,11 @@ func newScenario() *scenario {
 		now:      time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC),
 		sessions: map[string]*traceAgent{}, streams: map[string]*traceFramework{},
 	}
-	s.cfg = Config{MasterID: "M", RootSubmissions: true}
+	s.cfg = Config{
+		MasterID: "M", RootSubmissions: true,
+		MaxCompletedFrameworks: DefaultMaxCompletedFrameworks, MaxCompletedTasks: DefaultMaxCompletedTasks, MaxUnreachableTasks: DefaultMaxUnreachableTasks,
+		RegistryMaxAgentAge: DefaultRegistryMaxAgentAge, RegistryMaxAgentCount: DefaultRegistryMaxAgentCount,
+	}
 	s.restart("M")
 	return s
 }

@@ -36,9 +36,13 @@ func (m *Master) statusUpdate(a *agent, u *linkpb.StatusUpdate) {
 		u = drained(a, f, u)
 		s = u.GetStatus()
 	}
-	m.tellFramework(f, updateEvent(s))
 	row, ok := m.activeTask(f, mesos.TaskID(s.GetTaskId().GetValue()))
-	if !ok || m.tasks.rows.at(row).agent != a.handle {
+	if ok && m.tasks.rows.at(row).agent != a.handle {
+		m.invalidUpdate(s, "the task is on another agent than "+string(a.id))
+		return
+	}
+	m.tellFramework(f, updateEvent(s)) // of an unknown task, too: its agent repeats it until it is acknowledged
+	if !ok {
 		m.invalidUpdate(s, "the task is not known to be on agent "+string(a.id))
 		return
 	}
