@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 
+	"google.golang.org/protobuf/proto"
+
 	"github.com/soukproject/souk/proto/mesos"
 	"github.com/soukproject/souk/proto/mesos/resources"
 	mesospb "github.com/soukproject/souk/proto/mesos/v1"
@@ -24,7 +26,7 @@ type FrameworkRules struct {
 // Framework checks what a framework says of itself when it subscribes (mesos-api 8.3, 8.4).
 func Framework(info *mesospb.FrameworkInfo, r FrameworkRules) error {
 	for _, rule := range []func(*mesospb.FrameworkInfo) error{
-		frameworkRoles, frameworkID, failoverTimeout, offerFilters, r.whitelisted, r.notRoot,
+		frameworkSize, frameworkRoles, frameworkID, failoverTimeout, offerFilters, r.whitelisted, r.notRoot,
 	} {
 		if err := rule(info); err != nil {
 			return err
@@ -45,6 +47,23 @@ func multiRole(info *mesospb.FrameworkInfo) bool {
 	return slices.ContainsFunc(info.GetCapabilities(), func(c *mesospb.FrameworkInfo_Capability) bool {
 		return c.GetType() == mesospb.FrameworkInfo_Capability_MULTI_ROLE
 	})
+}
+
+// Bounds of what one framework may say of itself: agents are told all of it, and
+// each role costs the allocator. Mesos has none.
+const (
+	maxFrameworkBytes = 256 << 10
+	maxFrameworkRoles          = 1000
+)
+
+func frameworkSize(info *mesospb.FrameworkInfo) error {
+	if n := len(info.GetRoles()); n > maxFrameworkRoles {
+		return fmt.Errorf("'FrameworkInfo.roles' has %d roles: at most %d are allowed", n, maxFrameworkRoles)
+	}
+	if n := proto.Size(info); n > maxFrameworkBytes {
+		return fmt.Errorf("FrameworkInfo has %d bytes: at most %d are allowed; shorten its name, labels or other texts", n, maxFrameworkBytes)
+	}
+	return nil
 }
 
 func frameworkRoles(info *mesospb.FrameworkInfo) error {
