@@ -167,3 +167,35 @@ func TestSteadyCycleAllocatesNothingPerAgent(t *testing.T) {
 		t.Errorf("allocations of memory in a cycle of %d agents = %v, want a few", s.agents, n)
 	}
 }
+
+// TestVoidFiltersAreSweptAway: a framework that refuses for a year and revives over and over leaves nothing behind.
+func TestVoidFiltersAreSweptAway(t *testing.T) {
+	s := size{agents: 5, frameworks: 3}
+	h, now := newAllocator(), start
+	for i := range s.frameworks {
+		h.AddFramework(now, s.framework(i), true)
+	}
+	for i := range s.agents {
+		h.AddAgent(now, s.agent(i), nil)
+	}
+	for range 1000 {
+		now = now.Add(time.Second)
+		list := h.Allocate(now)
+		if len(list) != s.agents {
+			t.Fatalf("%d allocations after everybody revived, want %d", len(list), s.agents)
+		}
+		declineList(h, now, list, 365*24*time.Hour)
+		for i := range s.frameworks {
+			h.Revive(now, s.framework(i).ID)
+		}
+	}
+	filed := 0
+	for i := range h.agents.rows {
+		for j := range h.agents.rows[i].filters.refusals {
+			filed += h.agents.rows[i].filters.refusals[j].slots.size
+		}
+	}
+	if len(h.slots.owner) > 300 || filed > 1000 {
+		t.Errorf("%d slots and %d filters remain of %d that are void", len(h.slots.owner), filed, 1000*s.agents)
+	}
+}
