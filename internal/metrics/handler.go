@@ -2,9 +2,9 @@ package metrics
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
 
@@ -44,7 +44,11 @@ func encode(values []Value) []byte {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		b = strconv.AppendQuote(b, v.Name)
+		name, err := json.Marshal(v.Name)
+		if err != nil { // a string always has a JSON form
+			panic(fmt.Sprintf("metrics: name %q: %v", v.Name, err))
+		}
+		b = append(b, name...)
 		b = append(b, ':')
 		b = daemon.AppendDouble(b, v.Value)
 	}

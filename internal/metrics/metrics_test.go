@@ -112,3 +112,17 @@ func TestSystem(t *testing.T) {
 		t.Errorf("memory: %v in all, %v free", total, got["system/mem_free_bytes"])
 	}
 }
+
+// TestSnapshotIsJSON whatever names there are: frameworks choose parts of them.
+func TestSnapshotIsJSON(t *testing.T) {
+	name := "odd/\x00\x07\"\\<\u2028é"
+	r := metrics.New()
+	r.Gauge(name).Set(1)
+	var got map[string]float64
+	if err := json.Unmarshal(get(r.SnapshotHandler(), "/metrics/snapshot").Body.Bytes(), &got); err != nil {
+		t.Fatal(err)
+	}
+	if got[name] != 1 {
+		t.Errorf("snapshot of %q = %v, want the name unchanged", name, got)
+	}
+}
