@@ -114,7 +114,7 @@ func newAgent(ctx context.Context, cfg Config, listening net.Addr, log *checkpoi
 		Rand:     rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())),
 		Additive: cfg.Additive, Limited: limited, HardCPU: cfg.HardCPU, PIDs: cfg.PIDs, ShutdownGrace: cfg.ShutdownGrace,
 	}), a)
-	a.writer = newWriter(log, a.loop.post)
+	a.writer = newWriter(log, a.loop.post, a.collector.Clear, cfg.Log.Named("checkpoint"))
 	a.boxes = newBoxes(a, containers)
 	a.metrics.AddSource(metrics.System)
 	a.metrics.AddSource(metrics.Runtime)
@@ -223,7 +223,11 @@ func (a *agent) handler() http.Handler {
 
 // work recovers and then runs the loop and what it needs.
 func (a *agent) work(ctx context.Context) error {
-	recovered, err := a.recover(ctx)
+	var recovered core.Recovered
+	err := a.writer.persist(ctx, func() (err error) {
+		recovered, err = a.recover(ctx)
+		return err
+	})
 	if err != nil {
 		return fmt.Errorf("recover: %w", err)
 	}

@@ -20,9 +20,11 @@ func (l *Log) Boot() (string, error) {
 
 // SetBoot stores the machine's boot id, once what follows from a new one is durable.
 func (l *Log) SetBoot(id string) error {
-	f, err := replace(filepath.Join(l.dir, "boot_id"), []byte(id+"\n"))
-	if err != nil {
-		return fmt.Errorf("store boot id: %w", err)
-	}
-	return f.Close()
+	return l.withReserve(func() error {
+		f, err := replace(filepath.Join(l.dir, "boot_id"), []byte(id+"\n"))
+		if err != nil {
+			return fmt.Errorf("store boot id: %w", err)
+		}
+		return f.Close()
+	})
 }

@@ -1,8 +1,8 @@
 // Package checkpoint keeps what an agent must not forget: one log of Records in
 // the work directory, appended to and compacted, and the boot id of the machine
 // that wrote it. It owns durability, the layout of the folder meta and its
-// version; it does not know what the records mean. A Log belongs to one
-// goroutine.
+// version, and a reserve of room for the time when others have filled the disk;
+// it does not know what the records mean. A Log belongs to one goroutine.
 //
 // # Format
 //
@@ -15,6 +15,7 @@ package checkpoint
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -40,14 +41,15 @@ var ErrLocked = errors.New("another agent uses this work directory")
 
 // A Log is open in one process at a time.
 type Log struct {
-	dir     string // WORK/meta
-	lock    *os.File
-	file    *os.File
-	size    int64 // of the file
-	compact int64 // size at which it is compacted next
-	table   checkpointpb.Table
-	dropped int64 // bytes cut off when it was opened
-	failed  error // the first failure; nothing is written after it
+	dir      string // WORK/meta
+	lock     *os.File
+	file     *os.File
+	size     int64 // of the file
+	compact  int64 // size at which it is compacted next
+	table    checkpointpb.Table
+	dropped  int64 // bytes cut off when it was opened
+	reserved bool  // there is a reserve
+	failed   error // the first failure; nothing is written after it
 }
 
 // Open opens the log in workDir, or begins one. Errors are one line that says
@@ -74,6 +76,7 @@ func (l *Log) open() error {
 	if err := l.load(); err != nil {
 		return err
 	}
+	l.restock()
 	return l.syncDir()
 }
 
@@ -111,12 +114,9 @@ func (l *Log) load() error {
 	l.size, l.dropped = int64(whole), int64(len(data)-whole)
 	l.schedule()
 	if whole == 0 {
-		return l.rewrite() // new, or torn while it was begun
+		return l.withReserve(l.rewrite) // new, or torn while it was begun
 	}
-	if err := f.Truncate(l.size); err != nil {
-		return err
-	}
-	if _, err := f.Seek(l.size, 0); err != nil {
+	if err := l.cut(); err != nil {
 		return err
 	}
 	return f.Sync()
@@ -161,15 +161,21 @@ func (l *Log) Records() []*checkpointpb.Record { return l.table.Records() }
 func (l *Log) Dropped() int64 { return l.dropped }
 
 // Append makes batches durable, each all or none, in order and with one sync.
-// After an error nothing more is written: what is on disk is not known.
+// ErrNoSpace leaves everything as it was; after another error nothing more is
+// written: what is on disk is not known.
 func (l *Log) Append(batches ...[]*checkpointpb.Record) error {
 	if l.failed != nil {
 		return l.failed
 	}
-	if err := l.append(batches); err != nil {
-		l.failed = fmt.Errorf("store checkpoint in %s: %w%s", l.path(), err, remedy(err))
+	err := l.withReserve(func() error { return l.append(batches) })
+	switch {
+	case IsFull(err):
+		return fmt.Errorf("store checkpoint in %s: %w", l.path(), ErrNoSpace)
+	case err != nil:
+		l.failed = fmt.Errorf("store checkpoint in %s: %w", l.path(), err)
 		return l.failed
 	}
+	l.restock()
 	return nil
 }
 
@@ -180,24 +186,50 @@ func (l *Log) append(batches [][]*checkpointpb.Record) error {
 		if buf, err = encode(buf, records); err != nil {
 			return err
 		}
-		l.table.Put(records...)
 	}
-	n, err := l.file.Write(buf)
-	l.size += int64(n)
-	if err != nil {
+	if err := l.write(buf); err != nil {
 		return err
 	}
-	if l.size >= l.compact {
-		return l.rewrite()
+	for _, records := range batches {
+		l.table.Put(records...)
 	}
-	return l.file.Sync()
+	if l.size < l.compact {
+		return nil
+	}
+	err := l.rewrite()
+	if IsFull(err) {
+		l.compact = l.size + compactSlack // all is stored; it takes more room than it must
+		return nil
+	}
+	return err
 }
 
-func remedy(err error) string {
-	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
-		return "; make room on that disk and start the agent again"
+// write adds buf to the file, or nothing when the disk is full.
+func (l *Log) write(buf []byte) error {
+	_, err := l.file.Write(buf)
+	if err == nil {
+		err = l.file.Sync()
 	}
-	return ""
+	if err == nil {
+		l.size += int64(len(buf))
+		return nil
+	}
+	if !IsFull(err) {
+		return err
+	}
+	if undone := l.cut(); undone != nil {
+		return fmt.Errorf("cut off what a full disk left of a write: %w", undone)
+	}
+	return err
+}
+
+// cut ends the file, and the next write begins, at size.
+func (l *Log) cut() error {
+	if err := l.file.Truncate(l.size); err != nil {
+		return err
+	}
+	_, err := l.file.Seek(l.size, io.SeekStart)
+	return err
 }
 
 // rewrite replaces the log by one that holds only what counts.
@@ -239,9 +271,13 @@ func replace(path string, data []byte) (*os.File, error) {
 		if err := os.Rename(tmp, path); err != nil {
 			return err
 		}
-		return syncDir(filepath.Dir(path))
+		if err := syncDir(filepath.Dir(path)); err != nil {
+			return fmt.Errorf("%s was replaced, perhaps: %v", path, err) // not to be taken for a full disk, where nothing was
+		}
+		return nil
 	}()
 	if err != nil {
+		os.Remove(tmp) // it may hold the last room there is
 		return nil, errors.Join(err, f.Close())
 	}
 	return f, nil

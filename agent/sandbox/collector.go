@@ -28,6 +28,8 @@ type Collector struct {
 	cfg   CollectorConfig
 	store *Store
 
+	collecting sync.Mutex // one removal at a time
+
 	mu      sync.Mutex
 	waiting map[Run]time.Time // since when
 	counts  Counts
@@ -96,7 +98,16 @@ func (c *Collector) Collect(now time.Time) {
 		c.cfg.Log.Warn("disk usage unknown", zap.Error(err))
 		usage = 0
 	}
-	age := time.Duration(float64(c.cfg.Delay) * max(0, 1-c.cfg.Headroom-usage))
+	c.collect(now, time.Duration(float64(c.cfg.Delay)*max(0, 1-c.cfg.Headroom-usage)))
+}
+
+// Clear removes every sandbox of a run that ended, however young: there is no
+// room on the disk.
+func (c *Collector) Clear() { c.collect(time.Now(), 0) }
+
+func (c *Collector) collect(now time.Time, age time.Duration) {
+	c.collecting.Lock()
+	defer c.collecting.Unlock()
 	for _, r := range c.due(now, age) {
 		err := c.store.remove(r)
 		if err != nil {

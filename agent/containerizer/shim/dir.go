@@ -1,6 +1,7 @@
 package shim
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -98,13 +99,27 @@ func (d Dir) writeJSON(name string, v any) error {
 	return os.Rename(tmp, d.Path(name))
 }
 
+// exitRoom is what a record of the end may take, in bytes.
+const exitRoom = 1 << 10
+
+// ReserveExit takes the room for the record of the end, which a command that
+// fills the disk must not prevent.
+func (d Dir) ReserveExit() error {
+	return os.WriteFile(d.Path("exit.tmp"), bytes.Repeat([]byte(" "), exitRoom), 0o600)
+}
+
+// writeExit writes into the room that was reserved, if it was.
 func (d Dir) writeExit(text string) error {
-	f, err := os.Create(d.Path("exit.tmp"))
+	f, err := os.OpenFile(d.Path("exit.tmp"), os.O_CREATE|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	if _, err := f.WriteString(strings.ReplaceAll(text, "\n", " ") + "\n"); err != nil {
+	n, err := f.WriteString(strings.ReplaceAll(text, "\n", " ") + "\n")
+	if err != nil {
+		return err
+	}
+	if err := f.Truncate(int64(n)); err != nil {
 		return err
 	}
 	if err := f.Sync(); err != nil {

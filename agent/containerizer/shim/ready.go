@@ -46,7 +46,7 @@ func Begin(dir Dir) (Spec, *Reporter, error) {
 	if r.pipe == nil || syscall.Fstat(readyFD, &st) != nil || syscall.Fstat(lockFD, &st) != nil {
 		return Spec{}, nil, errors.New("a shim is started by the agent only")
 	}
-	if err := dir.WriteShim(); err != nil {
+	if err := errors.Join(dir.WriteShim(), dir.ReserveExit()); err != nil {
 		return Spec{}, r, err
 	}
 	spec, err := dir.ReadSpec()
