@@ -90,11 +90,15 @@ func writeText(w http.ResponseWriter, text string) {
 	io.WriteString(w, text)
 }
 
-// readBody reads a JSON body; another content type is refused, none is taken for JSON.
+const form = "application/x-www-form-urlencoded"
+
+// readBody reads a JSON body; another content type is refused, none is taken for
+// JSON. So is a form: that is what `curl -d` calls everything it is not told the
+// type of, and no form is ever sent here.
 func readBody(r *http.Request) ([]byte, error) {
 	if declared := r.Header.Get("Content-Type"); declared != "" {
 		media, _, err := mime.ParseMediaType(declared)
-		if err != nil || media != "application/json" {
+		if err != nil || media != "application/json" && media != form {
 			return nil, &apiError{http.StatusUnsupportedMediaType, "send Content-Type: application/json"}
 		}
 	}

@@ -107,7 +107,8 @@ func TestMediaTypes(t *testing.T) {
 	}{
 		{"none", []string{"Content-Type", ""}, 201},
 		{"charset", []string{"Content-Type", "application/json; charset=utf-8"}, 201},
-		{"form", []string{"Content-Type", "application/x-www-form-urlencoded"}, 415},
+		{"curl -d", []string{"Content-Type", "application/x-www-form-urlencoded"}, 201},
+		{"text", []string{"Content-Type", "text/plain"}, 415},
 		{"accepts xml", []string{"Accept", "application/xml"}, 406},
 		{"accepts json", []string{"Accept", "text/html, application/json;q=0.9"}, 201},
 	} {
