@@ -87,7 +87,10 @@ type Core struct {
 	frameworkID string
 	subscribed  bool
 	homeRegion  string // of the master; "" when it has none
-	reconcileAt time.Time
+
+	reconcileAt   time.Time
+	reconcileWait time.Duration   // before reconcileAt
+	unanswered    map[string]bool // tasks not heard of since the subscription
 
 	apps        map[string]*app
 	order       []string             // ids of apps, sorted
@@ -107,11 +110,13 @@ type Core struct {
 // New returns the core of a scheduler that has no apps.
 func New(cfg Config) *Core {
 	return &Core{
-		cfg:    cfg,
-		apps:   map[string]*app{},
-		tasks:  map[string]*Instance{},
-		dirty:  map[string]bool{},
-		demand: demand{tokens: cfg.LaunchTokens, suppressed: true},
+		cfg:   cfg,
+		apps:  map[string]*app{},
+		tasks: map[string]*Instance{},
+		dirty: map[string]bool{},
+
+		unanswered: map[string]bool{},
+		demand:     demand{tokens: cfg.LaunchTokens, suppressed: true},
 	}
 }
 

@@ -184,6 +184,7 @@ func (c *Core) forget(in *Instance) {
 		a.instances = slices.Delete(a.instances, i, i+1)
 	}
 	delete(c.tasks, in.TaskID)
+	delete(c.unanswered, in.TaskID)
 	c.kills.drop(in.TaskID)
 	c.out.persist(Op{Name: instanceRecord(in.ID), Delete: true})
 	c.touch(in.AppID)

@@ -44,6 +44,14 @@ func (k *kills) next(chunk int) (taskID string, ok bool) {
 	return "", false
 }
 
+// repeat lets a kill that was sent be sent once more.
+func (k *kills) repeat(taskID string) {
+	if k.sent[taskID] {
+		delete(k.sent, taskID)
+		k.want(taskID)
+	}
+}
+
 // again lets everything that was sent be sent once more: to a new master.
 func (k *kills) again() {
 	sent := slices.Sorted(maps.Keys(k.sent))
@@ -90,9 +98,8 @@ func (c *Core) sendKills() {
 // retryKill sends a kill again that was not confirmed in time.
 func (c *Core) retryKill(taskID string) {
 	in, ok := c.tasks[taskID]
-	if ok && c.kills.sent[taskID] && !c.now.Before(in.killSent.Add(c.cfg.KillRetry)) {
-		delete(c.kills.sent, taskID)
-		c.kills.want(taskID)
+	if ok && !c.now.Before(in.killSent.Add(c.cfg.KillRetry)) {
+		c.kills.repeat(taskID)
 	}
 }
 

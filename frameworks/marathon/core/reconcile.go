@@ -3,7 +3,13 @@ package core
 import (
 	"maps"
 	"slices"
+	"time"
 )
+
+// firstReconcile is when tasks that the master has said nothing about since the
+// subscription are asked for again. One that recovers is silent about those of
+// agents that are not back yet.
+const firstReconcile = 5 * time.Second
 
 // subscribe begins a subscription: the framework id is stored, and the master
 // is asked about every task, because it may have changed while nobody listened.
@@ -18,15 +24,18 @@ func (c *Core) subscribe(ev Subscribed) {
 	// The master forgot suppressions and filters with the old subscription.
 	c.demand.suppressed, c.demand.fresh = false, false
 	c.kills.again()
+	clear(c.unanswered)
 	for _, id := range slices.Sorted(maps.Keys(c.tasks)) {
+		c.unanswered[id] = true
 		c.watch(c.tasks[id])
 	}
 	c.reconcile()
-	c.scheduleReconciliation()
+	c.scheduleReconciliation(firstReconcile)
 }
 
-func (c *Core) scheduleReconciliation() {
-	c.reconcileAt = c.now.Add(c.cfg.ReconciliationInterval)
+func (c *Core) scheduleReconciliation(wait time.Duration) {
+	c.reconcileWait = min(wait, c.cfg.ReconciliationInterval)
+	c.reconcileAt = c.now.Add(c.reconcileWait)
 	c.timers.set(c.reconcileAt, reconcileTimer, "")
 }
 
@@ -39,22 +48,41 @@ func (c *Core) disconnect() {
 
 // reconcile asks about the tasks we know, and then for those we may not know.
 func (c *Core) reconcile() {
+	c.askAbout(func(string) bool { return true })
+	c.do(Reconcile{})
+}
+
+// askAbout asks about the tasks that which says yes to, and reports whether
+// there are any.
+func (c *Core) askAbout(which func(taskID string) bool) bool {
 	refs := make([]TaskRef, 0, len(c.tasks))
 	for _, id := range slices.Sorted(maps.Keys(c.tasks)) {
-		refs = append(refs, TaskRef{id, c.tasks[id].AgentID})
+		if which(id) {
+			refs = append(refs, TaskRef{id, c.tasks[id].AgentID})
+		}
 	}
 	if len(refs) > 0 {
 		c.do(Reconcile{Tasks: refs})
 	}
-	c.do(Reconcile{})
+	return len(refs) > 0
 }
 
-// reconcilePeriodically goes on with the timer of the latest subscription only.
+// reconcilePeriodically goes on with the timer of the latest subscription only:
+// with growing pauses while there are tasks the master has not spoken of since,
+// then at the interval for all.
 func (c *Core) reconcilePeriodically() {
-	if c.subscribed && !c.now.Before(c.reconcileAt) {
-		c.reconcile()
-		c.scheduleReconciliation()
+	if !c.subscribed || c.now.Before(c.reconcileAt) {
+		return
 	}
+	early := c.reconcileWait < c.cfg.ReconciliationInterval
+	switch {
+	case early && c.askAbout(func(id string) bool { return c.unanswered[id] }):
+		c.scheduleReconciliation(2 * c.reconcileWait)
+		return
+	case !early:
+		c.reconcile()
+	}
+	c.scheduleReconciliation(c.cfg.ReconciliationInterval)
 }
 
 // watch sets the timers that an instance in its condition needs.

@@ -16,6 +16,7 @@ func (c *Core) updated(ev Updated) {
 	s := ev.Status
 	c.stats.countState(s.GetState())
 	in, known := c.tasks[s.GetTaskId().GetValue()]
+	delete(c.unanswered, s.GetTaskId().GetValue())
 	switch condition := conditionOf(s); {
 	case !known:
 		c.strayed(s, condition)
@@ -84,6 +85,9 @@ func (c *Core) strayed(s *mesospb.TaskStatus, condition Condition) {
 
 // observed notes a status of a task that goes on.
 func (c *Core) observed(in *Instance, s *mesospb.TaskStatus, condition Condition) {
+	if in.Kill && condition != Killing {
+		c.kills.repeat(in.TaskID) // it goes on: the kill was lost, or is on its way
+	}
 	if in.Condition == condition {
 		return // news of health, or the answer to a question
 	}
