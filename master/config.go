@@ -16,6 +16,7 @@ import (
 	"github.com/soukproject/souk/internal/state"
 	"github.com/soukproject/souk/master/allocator"
 	"github.com/soukproject/souk/master/allocator/hierarchical"
+	"github.com/soukproject/souk/master/allocator/random"
 	"github.com/soukproject/souk/master/api"
 	"github.com/soukproject/souk/master/core"
 	registrypb "github.com/soukproject/souk/proto/mesos/registry"
@@ -54,6 +55,7 @@ type Config struct {
 
 	Allocator          string
 	Policies           allocator.Policies // those Allocator may name
+	OfferPolicy        allocator.Offering
 	AllocationInterval time.Duration
 	MinAllocatable     []resources.Quantities // an offer holds at least one of them
 	NotShared          []string
@@ -102,7 +104,7 @@ func DefaultConfig() Config {
 		Registry:       Local,
 
 		Allocator:          "hierarchical",
-		Policies:           allocator.Policies{"hierarchical": hierarchical.New},
+		Policies:           allocator.Policies{"hierarchical": hierarchical.New, "random": random.New},
 		AllocationInterval: core.DefaultAllocationInterval,
 		MinAllocatable:     allocator.DefaultMinimum(),
 		FilterGPUs:         true,

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/soukproject/souk/internal/daemon"
+	"github.com/soukproject/souk/master/allocator"
 	"github.com/soukproject/souk/proto/mesos"
 	registrypb "github.com/soukproject/souk/proto/mesos/registry"
 	"github.com/soukproject/souk/proto/mesos/resources"
@@ -79,7 +80,11 @@ func (c *Config) registryFlags(f *daemon.FlagSet) {
 }
 
 func (c *Config) allocatorFlags(f *daemon.FlagSet) {
-	f.String(&c.Allocator, "allocator", "Policy that decides who is offered what")
+	f.String(&c.Allocator, "allocator", "Policy that decides who is offered what: hierarchical, or random (lots drawn by weight)")
+	f.Func("offer_policy", c.OfferPolicy.String(), "How what is free becomes offers: coarse (whole agents), spread (small first slices) or pack (agents in use first)", func(text string) (err error) {
+		c.OfferPolicy, err = allocator.ParseOffering(text)
+		return err
+	})
 	f.Duration(&c.AllocationInterval, time.Millisecond, "allocation_interval", "Shortest time a declined resource stays away from who declined it")
 	f.Duration(&c.OfferTimeout, 0, "offer_timeout", "An offer nobody answers is rescinded after this time; 0ns: never")
 	f.Func("min_allocatable_resources", "cpus:0.01|mem:32", "An offer holds at least one of these alternatives, written cpus:0.01|mem:32", func(text string) (err error) {

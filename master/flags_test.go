@@ -79,12 +79,13 @@ func TestOffersTimeOutUnlessToldOtherwise(t *testing.T) {
 
 func TestParseFlagsRefusesWithOneLine(t *testing.T) {
 	for args, want := range map[string]string{
-		"":                                    "--work_dir is required",
-		"--work_dir=/x --zk=zk://a:2181/m":    "flag --zk: several masters",
-		"--work_dir=/x --allocator=fifo":      `there is no "fifo": choose one of hierarchical`,
-		"--work_dir=/x --registry=etcd":       `"etcd" is neither local nor in_memory`,
-		"--work_dir=/x --acls={}":             "authorization",
-		"--work_dir=/x --authenticate_slaves": "not part of this version",
+		"":                                                     "--work_dir is required",
+		"--work_dir=/x --zk=zk://a:2181/m":                     "flag --zk: several masters",
+		"--work_dir=/x --offer_policy=all":                     `"all" is not an offer policy: use coarse, spread or pack`,
+		"--work_dir=/x --allocator=fifo":                       `there is no "fifo": choose one of hierarchical, random`,
+		"--work_dir=/x --registry=etcd":                        `"etcd" is neither local nor in_memory`,
+		"--work_dir=/x --acls={}":                              "authorization",
+		"--work_dir=/x --authenticate_slaves":                  "not part of this version",
 		"--work_dir=/x --allocator_agent_recovery_factor=0":    `"0" is not a number above 0 and at most 1`,
 		"--work_dir=/x --allocator_agent_recovery_factor=2":    `"2" is not a number above 0 and at most 1`,
 		"--work_dir=/x --weights=a":                            `"a" is not written role=weight`,

@@ -122,6 +122,7 @@ func (m *master) newCore() *core.Master {
 		Minimum:   cfg.MinAllocatable,
 		NotShared: cfg.NotShared,
 		KeepGPUs:  cfg.FilterGPUs,
+		Offering:  cfg.OfferPolicy,
 		Rand:      rand.New(seed),
 	})
 	return core.New(core.Config{

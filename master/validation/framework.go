@@ -53,7 +53,7 @@ func multiRole(info *mesospb.FrameworkInfo) bool {
 // each role costs the allocator. Mesos has none.
 const (
 	maxFrameworkBytes = 256 << 10
-	maxFrameworkRoles          = 1000
+	maxFrameworkRoles = 1000
 )
 
 func frameworkSize(info *mesospb.FrameworkInfo) error {
