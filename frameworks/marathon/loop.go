@@ -27,6 +27,8 @@ type loop struct {
 	inputs chan input
 	views  chan func(*core.Core)
 
+	resigned chan struct{} // closed when the core has resigned
+
 	tokens  uint64
 	replies map[uint64]chan<- core.Reply
 	updates map[uint64]*mesospb.TaskStatus // not yet acknowledged
@@ -43,7 +45,7 @@ type input struct {
 func newLoop(c *core.Core, w *writer, hub *api.Hub, probes *prober, log *zap.Logger) *loop {
 	return &loop{
 		core: c, log: log, writer: w, hub: hub, probes: probes,
-		inputs: make(chan input, eventsQueued), views: make(chan func(*core.Core)),
+		inputs: make(chan input, eventsQueued), views: make(chan func(*core.Core)), resigned: make(chan struct{}),
 		replies: map[uint64]chan<- core.Reply{}, updates: map[uint64]*mesospb.TaskStatus{},
 	}
 }

@@ -75,7 +75,8 @@ func run(ctx context.Context, cfg Config, ln net.Listener, store state.Store) er
 	if err := c.Load(records); err != nil {
 		return err
 	}
-	cfg.Log.Info("state loaded", zap.Int("records", len(records)), zap.String("framework_id", c.FrameworkID()))
+	id := c.FrameworkID()
+	cfg.Log.Info("state loaded", zap.Int("records", len(records)), zap.String("framework_id", id))
 
 	hub := api.NewHub(cfg.MaxEvents)
 	probes := newProber(cfg.MaxProbes)
@@ -89,7 +90,8 @@ func run(ctx context.Context, cfg Config, ln net.Listener, store state.Store) er
 	g.Go("health checks", func(ctx context.Context) error { return probes.run(ctx, l) })
 	g.Go("calls", calls.run)
 	g.Go("scheduler", func(ctx context.Context) error {
-		return scheduler.Run(ctx, cfg.scheduler(c.FrameworkID(), ln.Addr()), &subscriber{loop: l, calls: calls})
+		follower := &subscriber{loop: l, calls: calls}
+		return follower.mourn(ctx, scheduler.Run(ctx, cfg.scheduler(id, ln.Addr()), follower))
 	})
 	server := daemon.Server{Handler: cfg.handler(l, hub, ln.Addr()), Log: cfg.Log.Named("http")}
 	g.Go("http", func(ctx context.Context) error { return server.Serve(ctx, ln) })

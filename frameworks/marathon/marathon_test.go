@@ -103,6 +103,11 @@ func (p *process) states() map[string]string {
 // launch offers resources until a task is launched on them.
 func launch(m *frameworktest.Master) *mesospb.TaskInfo {
 	m.Expect(schedulerpb.Call_REVIVE)
+	return accepted(m)
+}
+
+// accepted offers resources and wants a task launched on them.
+func accepted(m *frameworktest.Master) *mesospb.TaskInfo {
 	m.Offer("a1", "*", frameworktest.Scalar("cpus", 4), frameworktest.Scalar("mem", 1024), frameworktest.Ports(31000, 31009))
 	return m.Expect(schedulerpb.Call_ACCEPT).GetAccept().GetOperations()[0].GetLaunch().GetTaskInfos()[0]
 }
@@ -204,4 +209,33 @@ func TestUnreadableStoreIsRefused(t *testing.T) {
 		t.Errorf("Run = %v, want the record named", err)
 	}
 	close(p.done)
+}
+
+// TestRemovedFrameworkStartsAnew: a framework that an operator tore down ends
+// and says why; the next process is a new framework, and runs the apps again.
+func TestRemovedFrameworkStartsAnew(t *testing.T) {
+	m, store := frameworktest.New(t), memstate.New()
+	p := run(t, m, store)
+	m.Expect(schedulerpb.Call_SUBSCRIBE)
+	p.post(`{"id":"/web","cmd":"sleep 1"}`)
+	old := launch(m)
+	m.Update(old, mesospb.TaskState_TASK_RUNNING)
+	m.Expect(schedulerpb.Call_ACKNOWLEDGE)
+	m.Error("Framework has been removed")
+	if err := <-p.done; err == nil || !strings.Contains(err.Error(), "Framework has been removed by the master") {
+		t.Errorf("Run = %v, want it to say that the framework has been removed", err)
+	}
+	close(p.done)
+
+	next := run(t, m, store)
+	if id := m.Expect(schedulerpb.Call_SUBSCRIBE).GetFrameworkId(); id != nil {
+		t.Errorf("SUBSCRIBE with id %v, want none", id)
+	}
+	m.Expect(schedulerpb.Call_RECONCILE)
+	if got := accepted(m).GetTaskId().GetValue(); got == old.GetTaskId().GetValue() {
+		t.Errorf("task %s is launched again, want another", got)
+	}
+	if got := next.states(); len(got) != 1 {
+		t.Errorf("tasks = %v, want the new one alone", got)
+	}
 }

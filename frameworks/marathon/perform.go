@@ -17,6 +17,8 @@ func (l *loop) perform(e core.Effect) {
 	case core.Publish:
 		l.note(e)
 		l.hub.Publish(e)
+	case core.Resign:
+		close(l.resigned)
 	case core.Probe:
 		l.probes.start(e)
 	case core.Acknowledge:

@@ -2,6 +2,9 @@ package marathon
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"strings"
 
 	"github.com/soukproject/souk/framework/scheduler"
 	"github.com/soukproject/souk/frameworks/marathon/core"
@@ -37,6 +40,24 @@ func masterAddress(m *mesospb.MasterInfo) string {
 		return pid
 	}
 	return m.GetId()
+}
+
+// mourn looks at why the subscription ended. A framework that the master has
+// removed never comes back: that is stored before it is told.
+func (s *subscriber) mourn(ctx context.Context, err error) error {
+	var refused *scheduler.MasterError
+	if !errors.As(err, &refused) || !strings.Contains(refused.Message, "has been removed") {
+		return err
+	}
+	if err := s.loop.send(ctx, input{event: core.Removed{}}); err != nil {
+		return err
+	}
+	select {
+	case <-s.loop.resigned:
+		return fmt.Errorf("%w by the master, and its tasks with it: start again to run the apps as a new framework", refused)
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 }
 
 // Offers implements scheduler.Scheduler.

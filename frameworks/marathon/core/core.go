@@ -128,6 +128,8 @@ func (c *Core) Step(now time.Time, ev Event) []Effect {
 		c.subscribe(ev)
 	case Disconnected:
 		c.disconnect()
+	case Removed:
+		c.remove()
 	case Offered:
 		c.offered(ev)
 	case Updated:

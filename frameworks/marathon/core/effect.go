@@ -35,6 +35,8 @@ type (
 	Suppress struct{}
 	// Revive asks for offers, also for those declined before.
 	Revive struct{}
+	// Resign ends the process: the next one subscribes as a new framework.
+	Resign struct{}
 	// Acknowledge says that the Updated with Token is stored.
 	Acknowledge struct{ Token uint64 }
 	// Reply answers the Command with Token. Err is nil, *Refusal, *spec.Problems.
@@ -83,6 +85,7 @@ func (Kill) effect()        {}
 func (Reconcile) effect()   {}
 func (Suppress) effect()    {}
 func (Revive) effect()      {}
+func (Resign) effect()      {}
 func (Acknowledge) effect() {}
 func (Reply) effect()       {}
 func (Publish) effect()     {}

@@ -17,6 +17,9 @@ type (
 	}
 	// Disconnected reports that the subscription is over.
 	Disconnected struct{}
+	// Removed reports that the master has removed the framework: its id is used
+	// up, and its tasks are gone. Resign follows when that is stored.
+	Removed struct{}
 	// Offered brings offers; each is used or declined in the same step.
 	Offered struct{ Offers []*mesospb.Offer }
 	// Updated brings a task's status. Acknowledge{Token} says that it is stored.
@@ -55,6 +58,7 @@ type ProbeResult struct {
 
 func (Subscribed) event()   {}
 func (Disconnected) event() {}
+func (Removed) event()      {}
 func (Offered) event()      {}
 func (Updated) event()      {}
 func (Messaged) event()     {}

@@ -4,6 +4,8 @@ import (
 	"maps"
 	"slices"
 	"time"
+
+	"github.com/soukproject/souk/frameworks/marathon/core/spec"
 )
 
 // firstReconcile is when tasks that the master has said nothing about since the
@@ -44,6 +46,21 @@ func (c *Core) disconnect() {
 		c.subscribed = false
 		c.publishDisconnected()
 	}
+}
+
+// remove forgets the framework that was removed, and with it its tasks, which
+// the master has ended. The id goes last: one without tasks can be met again.
+func (c *Core) remove() {
+	c.disconnect()
+	for _, id := range slices.Sorted(maps.Keys(c.tasks)) {
+		in := c.tasks[id]
+		in.Condition, in.Since = Gone, spec.TimestampOf(c.now)
+		c.publishInstance(in)
+		c.forget(in)
+	}
+	c.frameworkID = ""
+	c.out.persist(Op{Name: frameworkRecord, Delete: true})
+	c.do(Resign{})
 }
 
 // reconcile asks about the tasks we know, and then for those we may not know.
