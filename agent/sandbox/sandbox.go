@@ -10,12 +10,11 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"os/user"
 	"path"
 	"path/filepath"
-	"strconv"
 	"sync"
 
+	"github.com/soukproject/souk/agent/account"
 	"github.com/soukproject/souk/proto/mesos"
 )
 
@@ -85,9 +84,12 @@ func (s *Store) Create(r Run, owner string) (string, error) {
 }
 
 func (s *Store) create(r Run, owner string) error {
-	uid, gid, err := ids(owner)
-	if err != nil {
-		return err
+	var user account.Account
+	if owner != "" {
+		var err error
+		if user, err = account.Lookup(owner); err != nil {
+			return err
+		}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -99,7 +101,7 @@ func (s *Store) create(r Run, owner string) error {
 		return err
 	}
 	if owner != "" {
-		if err := s.root.Chown(name, uid, gid); err != nil {
+		if err := s.root.Chown(name, user.UID, user.GID); err != nil {
 			return err
 		}
 	}
@@ -113,24 +115,4 @@ func (s *Store) link(r Run) error {
 		return err
 	}
 	return s.root.Symlink(r.Container, link)
-}
-
-// ids finds a user by name or number.
-func ids(owner string) (uid, gid int, err error) {
-	if owner == "" {
-		return 0, 0, nil
-	}
-	u, err := user.Lookup(owner)
-	if err != nil {
-		if u, err = user.LookupId(owner); err != nil {
-			return 0, 0, fmt.Errorf("user '%s' does not exist on this machine", owner)
-		}
-	}
-	if uid, err = strconv.Atoi(u.Uid); err != nil {
-		return 0, 0, fmt.Errorf("user '%s' has no numeric id: %w", owner, err)
-	}
-	if gid, err = strconv.Atoi(u.Gid); err != nil {
-		return 0, 0, fmt.Errorf("user '%s' has no numeric group: %w", owner, err)
-	}
-	return uid, gid, nil
 }

@@ -251,3 +251,26 @@ func FuzzSplit(f *testing.F) {
 		}
 	})
 }
+
+// A number is a user even without an entry, as it is for the command.
+func TestANumberIsAnOwner(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("giving files away needs root")
+	}
+	s, err := Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	dir, err := s.Create(Run{Agent: "S0", Framework: "F0", Executor: "e", Container: "c"}, "1999999999")
+	if err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Stat(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := info.Sys().(*syscall.Stat_t); got.Uid != 1999999999 || got.Gid != 1999999999 {
+		t.Errorf("sandbox belongs to %d:%d, want the number", got.Uid, got.Gid)
+	}
+}

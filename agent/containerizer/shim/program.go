@@ -5,13 +5,12 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"os/user"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"syscall"
 
+	"github.com/soukproject/souk/agent/account"
 	"github.com/soukproject/souk/agent/containerizer"
 )
 
@@ -94,62 +93,18 @@ func (p *Program) become(name string) error {
 	if name == "" {
 		return nil
 	}
-	u, err := lookupUser(name)
+	u, err := account.Lookup(name)
 	if err != nil {
 		return err
 	}
-	uid, err := strconv.Atoi(u.Uid)
-	if err != nil {
-		return fmt.Errorf("user %q has no numeric id", name)
-	}
-	if uid == p.UID {
+	if u.UID == p.UID {
 		return nil
 	}
 	if p.UID != 0 {
 		return fmt.Errorf("user %q: the agent runs without root rights and can only run commands as its own user; leave the user out or run the agent as root", name)
 	}
-	p.UID = uid
-	if p.GID, err = strconv.Atoi(u.Gid); err != nil {
-		return fmt.Errorf("user %q has no numeric group", name)
-	}
-	p.Groups = groups(u)
+	p.UID, p.GID, p.Groups = u.UID, u.GID, u.Groups
 	return nil
-}
-
-// lookupUser accepts a name or a number, also a number without an entry.
-func lookupUser(name string) (*user.User, error) {
-	u, err := user.Lookup(name)
-	if err == nil {
-		return u, nil
-	}
-	if id, notNumber := strconv.ParseUint(name, 10, 31); notNumber == nil {
-		if u, err := user.LookupId(name); err == nil {
-			return u, nil
-		}
-		text := strconv.FormatUint(id, 10)
-		return &user.User{Uid: text, Gid: text, Username: ""}, nil
-	}
-	if errors.As(err, new(user.UnknownUserError)) {
-		return nil, fmt.Errorf("no such user on this machine: %q", name)
-	}
-	return nil, fmt.Errorf("look up user %q: %w", name, err)
-}
-
-func groups(u *user.User) []int {
-	if u.Username == "" {
-		return nil
-	}
-	texts, err := u.GroupIds()
-	if err != nil {
-		return nil // a machine without a group database
-	}
-	var ids []int
-	for _, text := range texts {
-		if id, err := strconv.Atoi(text); err == nil {
-			ids = append(ids, id)
-		}
-	}
-	return ids
 }
 
 // lookup finds a program as a shell in dir would. What it finds may still turn
