@@ -304,6 +304,25 @@ func TestLaunchFailureIsTold(t *testing.T) {
 	}
 }
 
+// The words are those of Mesos' agent (mesos-api 10.1), without a path.
+func TestUnknownUser(t *testing.T) {
+	m := newFakeMaster(t)
+	cfg := testConfig(t, m)
+	cfg.SwitchUser = true
+	cfg.Log = zap.NewNop()
+	start(t, cfg)
+	eventually(t, "subscription", func() bool { n, _ := m.sessions(); return n == 1 })
+	task := command("t1", "true")
+	task.Command.User = new("no-such-user")
+	m.run(task)
+	eventually(t, "an end", func() bool { return m.states("t1") == "DROPPED" })
+	s := m.last("t1")
+	if s.GetReason() != mesospb.TaskStatus_REASON_EXECUTOR_TERMINATED || s.GetSource() != mesospb.TaskStatus_SOURCE_AGENT ||
+		s.GetMessage() != "Failed to create executor directory: No such user 'no-such-user'" {
+		t.Errorf("update = %v, want that there is no such user", s)
+	}
+}
+
 func TestRunRefuses(t *testing.T) {
 	m := newFakeMaster(t)
 	tests := []struct {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/soukproject/souk/agent/containerizer"
 	"github.com/soukproject/souk/agent/core"
+	"github.com/soukproject/souk/agent/sandbox"
 	"github.com/soukproject/souk/internal/metrics"
 	"github.com/soukproject/souk/proto/mesos"
 )
@@ -71,7 +72,7 @@ func (b *boxes) launch(e core.Launch) {
 		id := e.Run.Container
 		if err != nil {
 			b.log.Warn("launch failed", zap.String("container_id", string(id)), zap.String("executor_id", string(e.Run.Executor)), zap.Error(err))
-			b.post(ctx, core.LaunchFailed{Container: id, Why: reason(string(id), err)})
+			b.post(ctx, core.LaunchFailed{Container: id, Why: reason(string(id), err), Sandbox: errors.As(err, new(*sandbox.CreateError))})
 			return
 		}
 		b.post(ctx, core.Launched{Container: id, PID: uint32(status.PID)})

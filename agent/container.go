@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"errors"
 	"maps"
 	"net"
 	"slices"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/soukproject/souk/agent/containerizer"
 	"github.com/soukproject/souk/agent/core"
+	"github.com/soukproject/souk/agent/sandbox"
 	"github.com/soukproject/souk/internal/daemon"
 	mesospb "github.com/soukproject/souk/proto/mesos/v1"
 )
@@ -30,7 +32,7 @@ func (a *agent) user(e core.Launch) string {
 }
 
 // container describes what is to be launched for a command task.
-func (a *agent) container(e core.Launch, user, sandbox string) containerizer.Config {
+func (a *agent) container(e core.Launch, user, dir string) containerizer.Config {
 	c := e.Task.GetCommand()
 	return containerizer.Config{
 		ID: string(e.Run.Container),
@@ -38,10 +40,10 @@ func (a *agent) container(e core.Launch, user, sandbox string) containerizer.Con
 			Shell: c.GetShell(),
 			Value: c.GetValue(),
 			Args:  arguments(c),
-			Env:   a.environment(e, sandbox),
+			Env:   a.environment(e, dir),
 			User:  user,
 		},
-		Sandbox:  sandbox,
+		Sandbox:  dir,
 		Limits:   containerizer.Limits(e.Limits),
 		Hostname: e.Task.GetContainer().GetHostname(),
 	}
@@ -57,7 +59,7 @@ func arguments(c *mesospb.CommandInfo) []string {
 
 // environment is what a task finds (mesos-api 13.4): what the operator set for
 // all tasks, then what the agent says, then what the task brings; the last one counts.
-func (a *agent) environment(e core.Launch, sandbox string) []string {
+func (a *agent) environment(e core.Launch, dir string) []string {
 	env := maps.Clone(a.cfg.Environment)
 	if env == nil {
 		env = make(map[string]string)
@@ -69,8 +71,8 @@ func (a *agent) environment(e core.Launch, sandbox string) []string {
 	maps.Copy(env, map[string]string{
 		"MESOS_FRAMEWORK_ID":                   string(e.Run.Framework),
 		"MESOS_EXECUTOR_ID":                    string(e.Run.Executor),
-		"MESOS_DIRECTORY":                      sandbox,
-		"MESOS_SANDBOX":                        sandbox,
+		"MESOS_DIRECTORY":                      dir,
+		"MESOS_SANDBOX":                        dir,
 		"MESOS_SLAVE_ID":                       string(e.Run.Agent),
 		"MESOS_SLAVE_PID":                      "slave(1)@" + a.address,
 		"MESOS_AGENT_ENDPOINT":                 a.address,
@@ -128,5 +130,9 @@ func signalName(sig syscall.Signal) string {
 
 // reason is why a launch failed, for the user who wrote the command.
 func reason(id string, err error) string {
+	var create *sandbox.CreateError
+	if errors.As(err, &create) {
+		return create.Cause().Error()
+	}
 	return strings.TrimPrefix(err.Error(), "launch container "+id+": ")
 }

@@ -23,6 +23,12 @@ func (a *Agent) cannot(t *mesospb.TaskInfo) *refusal {
 			fmt.Sprintf("%s is not supported by this agent", field),
 		}
 	}
+	if c := t.GetContainer(); c != nil && c.GetType() == mesospb.ContainerInfo_DOCKER { // which an absent one reads as, too
+		return &refusal{
+			mesospb.TaskState_TASK_FAILED, mesospb.TaskStatus_REASON_EXECUTOR_TERMINATED,
+			"Abnormal executor termination: unknown container; 'container.type' DOCKER is not supported by this agent",
+		}
+	}
 	why := a.beyondContainer(t)
 	if why == "" {
 		return nil
@@ -79,10 +85,8 @@ type field struct {
 
 func unsupported(t *mesospb.TaskInfo) []field {
 	c := t.GetContainer()
-	docker := c != nil && c.GetType() == mesospb.ContainerInfo_DOCKER // which an absent one reads as, too
 	fields := []field{
 		{"command.uris", len(t.GetCommand().GetUris()) > 0},
-		{"container.type DOCKER", docker},
 		{"container.docker", c.GetDocker() != nil},
 		{"container.mesos.image", c.GetMesos().GetImage() != nil},
 		{"container.volumes", len(c.GetVolumes()) > 0},

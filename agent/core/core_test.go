@@ -69,7 +69,7 @@ func TestCannotNamesTheField(t *testing.T) {
 		{func(t *mesospb.TaskInfo) { t.HealthCheck = &mesospb.HealthCheck{} }, "'health_check'", mesospb.TaskState_TASK_ERROR},
 		{func(t *mesospb.TaskInfo) { t.Check = &mesospb.CheckInfo{} }, "'check'", mesospb.TaskState_TASK_ERROR},
 		{container(func(*mesospb.ContainerInfo) {}), "", 0},
-		{container(func(c *mesospb.ContainerInfo) { c.Type = mesospb.ContainerInfo_DOCKER.Enum() }), "DOCKER", mesospb.TaskState_TASK_FAILED},
+		{container(func(c *mesospb.ContainerInfo) { c.Type = mesospb.ContainerInfo_DOCKER.Enum() }), "Abnormal executor termination: unknown container", mesospb.TaskState_TASK_FAILED},
 		{container(func(c *mesospb.ContainerInfo) { c.Volumes = []*mesospb.Volume{{}} }), "container.volumes", mesospb.TaskState_TASK_FAILED},
 		{container(func(c *mesospb.ContainerInfo) { c.Mesos = &mesospb.ContainerInfo_MesosInfo{Image: &mesospb.Image{}} }), "container.mesos.image", mesospb.TaskState_TASK_FAILED},
 		{container(func(c *mesospb.ContainerInfo) { c.LinuxInfo = &mesospb.LinuxInfo{} }), "container.linux_info", mesospb.TaskState_TASK_FAILED},

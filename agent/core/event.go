@@ -47,6 +47,7 @@ type (
 	LaunchFailed struct {
 		Container mesos.ContainerID
 		Why       string
+		Sandbox   bool // it was the sandbox that could not be made; nothing was tried beyond
 	}
 	// Exited says how a container ended.
 	Exited struct {

@@ -115,10 +115,18 @@ func (a *Agent) launchFailed(now time.Time, ev LaunchFailed) {
 		a.settle(x.framework)
 		return
 	}
-	why := "Failed to launch container: " + ev.Why
-	status := a.agentStatus(now, x.task, mesospb.TaskState_TASK_FAILED, mesospb.TaskStatus_REASON_CONTAINER_LAUNCH_FAILED, why)
-	a.update(now, x.task, nil, status)
+	a.update(now, x.task, nil, a.unstarted(now, x.task, ev))
 	a.dropExecutor(x)
+}
+
+// unstarted is the terminal update of a task that could not be launched, as Mesos' agent tells it.
+func (a *Agent) unstarted(now time.Time, t *task, ev LaunchFailed) *mesospb.TaskStatus {
+	if ev.Sandbox {
+		return a.agentStatus(now, t, t.framework.lostState(), mesospb.TaskStatus_REASON_EXECUTOR_TERMINATED,
+			"Failed to create executor directory: "+ev.Why)
+	}
+	return a.agentStatus(now, t, mesospb.TaskState_TASK_FAILED, mesospb.TaskStatus_REASON_CONTAINER_LAUNCH_FAILED,
+		"Failed to launch container: "+ev.Why)
 }
 
 // exited stores how a container ended; only then is it destroyed.

@@ -71,14 +71,35 @@ func (s *Store) Path(r Run) string {
 	return filepath.Join(s.dir, filepath.FromSlash(r.dir()), r.Container)
 }
 
+// A CreateError says that a sandbox could not be made.
+type CreateError struct {
+	Path string
+	Err  error
+}
+
+// Error implements error.
+func (e *CreateError) Error() string { return fmt.Sprintf("create sandbox %s: %v", e.Path, e.Err) }
+
+// Unwrap returns Err.
+func (e *CreateError) Unwrap() error { return e.Err }
+
+// Cause is why, without the long paths.
+func (e *CreateError) Cause() error {
+	var pathError *fs.PathError
+	if errors.As(e.Err, &pathError) {
+		return pathError.Err
+	}
+	return e.Err
+}
+
 // Create makes a run's sandbox, which belongs to owner ("" is the agent's own
-// user), and makes it the latest of its executor.
+// user), and makes it the latest of its executor. Errors are *CreateError.
 func (s *Store) Create(r Run, owner string) (string, error) {
 	if err := r.check(); err != nil {
-		return "", fmt.Errorf("create sandbox: %w", err)
+		return "", &CreateError{Err: err}
 	}
 	if err := s.create(r, owner); err != nil {
-		return "", fmt.Errorf("create sandbox %s: %w", s.Path(r), err)
+		return "", &CreateError{Path: s.Path(r), Err: err}
 	}
 	return s.Path(r), nil
 }
