@@ -2,7 +2,9 @@
 // and Chronos, with embedded storage. It owns the order in which they start and
 // what the user is told; the parts are the same as in a cluster of many machines.
 //
-// Run blocks until its context ends or one part fails; then all have stopped.
+// Run blocks until its context ends or a part fails for good; then all have
+// stopped. Once the cluster is up, a master or framework that ends is started
+// again, and the others go on.
 // Tasks go on, and the next Run with the same work directory finds them.
 package local
 
@@ -11,6 +13,7 @@ import (
 	"fmt"
 	"net"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -30,6 +33,7 @@ type cluster struct {
 	agents   []net.Listener
 	marathon net.Listener
 	chronos  net.Listener
+	up       atomic.Bool // the user was told that the cluster is up
 }
 
 // Run is the cluster until ctx ends. Every port is taken before anything starts.
@@ -86,7 +90,7 @@ func (c *cluster) close() {
 func (c *cluster) run(ctx context.Context) error {
 	started := time.Now()
 	g := daemon.NewGroup(ctx)
-	g.Go("master", func(ctx context.Context) error { return master.Run(ctx, c.masterConfig()) })
+	g.Go("master", c.supervise("master", c.master, c.runMaster))
 	g.Go("cluster", func(ctx context.Context) error {
 		if err := c.await(ctx, c.masterServes); err != nil {
 			return nil // the group is ending, and says why itself
@@ -94,9 +98,10 @@ func (c *cluster) run(ctx context.Context) error {
 		for i := range c.agents {
 			g.Go(c.agentName(i), func(ctx context.Context) error { return c.runAgent(ctx, i) })
 		}
-		g.Go("marathon", func(ctx context.Context) error { return marathon.Run(ctx, c.marathonConfig()) })
-		g.Go("chronos", func(ctx context.Context) error { return chronos.Run(ctx, c.chronosConfig()) })
+		g.Go("marathon", c.supervise("marathon", c.marathon, c.runMarathon))
+		g.Go("chronos", c.supervise("chronos", c.chronos, c.runChronos))
 		if err := c.await(ctx, c.ready); err == nil {
+			c.up.Store(true)
 			c.log.Info("cluster ready", zap.Duration("duration", time.Since(started)))
 			c.welcome(time.Since(started))
 		}
@@ -106,9 +111,9 @@ func (c *cluster) run(ctx context.Context) error {
 	return g.Wait()
 }
 
-func (c *cluster) masterConfig() master.Config {
+func (c *cluster) runMaster(ctx context.Context, ln net.Listener) error {
 	cfg := master.DefaultConfig()
-	cfg.Listener = c.master
+	cfg.Listener = ln
 	cfg.Hostname = c.cfg.IP
 	cfg.Cluster = "local"
 	cfg.WorkDir = filepath.Join(c.cfg.WorkDir, "master")
@@ -116,7 +121,7 @@ func (c *cluster) masterConfig() master.Config {
 	cfg.Flags = c.cfg.Flags
 	cfg.Logging = c.cfg.Logging
 	cfg.Log, cfg.Level = c.log.Named("master"), c.cfg.Level
-	return cfg
+	return master.Run(ctx, cfg)
 }
 
 func (c *cluster) agentName(i int) string { return fmt.Sprintf("agent-%d", i) }
@@ -142,22 +147,22 @@ func (c *cluster) runAgent(ctx context.Context, i int) error {
 	return agent.Run(ctx, cfg)
 }
 
-func (c *cluster) marathonConfig() marathon.Config {
+func (c *cluster) runMarathon(ctx context.Context, ln net.Listener) error {
 	cfg := marathon.DefaultConfig()
 	cfg.Master = c.master.Addr().String()
-	cfg.Listener = c.marathon
+	cfg.Listener = ln
 	cfg.Hostname = c.cfg.IP
 	cfg.WorkDir = filepath.Join(c.cfg.WorkDir, "marathon")
 	cfg.Log = c.log.Named("marathon")
-	return cfg
+	return marathon.Run(ctx, cfg)
 }
 
-func (c *cluster) chronosConfig() chronos.Config {
+func (c *cluster) runChronos(ctx context.Context, ln net.Listener) error {
 	cfg := chronos.DefaultConfig()
 	cfg.Master = c.master.Addr().String()
-	cfg.Listener = c.chronos
+	cfg.Listener = ln
 	cfg.Hostname = c.cfg.IP
 	cfg.WorkDir = filepath.Join(c.cfg.WorkDir, "chronos")
 	cfg.Log = c.log.Named("chronos")
-	return cfg
+	return chronos.Run(ctx, cfg)
 }
