@@ -111,8 +111,9 @@ func newAgent(ctx context.Context, cfg Config, listening net.Addr, log *checkpoi
 	})
 	a.loop = newLoop(core.New(core.Config{
 		Info: id.info, Version: api.MesosVersion, Boot: uuid.NewString(), IP: id.ip,
-		Rand:     rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())),
-		Additive: cfg.Additive, Limited: limited, HardCPU: cfg.HardCPU, PIDs: cfg.PIDs, ShutdownGrace: cfg.ShutdownGrace,
+		Rand:       rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())),
+		Configured: fmt.Sprintf("resources %q, attributes %q, default role %q", cfg.Resources, cfg.Attributes, cfg.DefaultRole),
+		Additive:   cfg.Additive, Limited: limited, HardCPU: cfg.HardCPU, PIDs: cfg.PIDs, ShutdownGrace: cfg.ShutdownGrace,
 	}), a)
 	a.writer = newWriter(log, a.loop.post, a.collector.Clear, cfg.Log.Named("checkpoint"))
 	a.boxes = newBoxes(a, containers)

@@ -43,7 +43,11 @@ func (l *loop) perform(e core.Effect) {
 	case core.Exit:
 		l.exit = errors.New(e.Why)
 	case core.Refused:
-		l.log.Info("refused", zap.String("what", e.What), zap.String("id", e.ID), zap.String("reason", e.Why))
+		level := zap.InfoLevel
+		if e.What == core.KeptResources {
+			level = zap.WarnLevel
+		}
+		l.log.Log(level, "refused", zap.String("what", e.What), zap.String("id", e.ID), zap.String("reason", e.Why))
 	default:
 		panic("agent: unknown effect")
 	}

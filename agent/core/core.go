@@ -17,6 +17,11 @@ type Config struct {
 	IP      string             // in the container_status of updates
 	Rand    *rand.Rand         // makes the ids of containers and updates
 
+	// Configured is what the operator said of resources and attributes,
+	// whatever its form. While it stays the same, an agent that finds more or
+	// less on its machine goes on with what it was admitted with.
+	Configured string
+
 	// Additive lets resources and attributes grow between two starts while
 	// tasks run; otherwise they must not change.
 	Additive bool

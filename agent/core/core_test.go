@@ -2,6 +2,7 @@ package core
 
 import (
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -129,6 +130,41 @@ func TestIncompatible(t *testing.T) {
 
 func textAttribute(name, value string) *mesospb.Attribute {
 	return &mesospb.Attribute{Name: &name, Type: mesospb.Value_TEXT.Enum(), Text: &mesospb.Value_Text{Value: &value}}
+}
+
+// What nobody configured may change between two starts; the agent goes on with
+// what it was admitted with.
+func TestAGrownDiskIsNoReconfiguration(t *testing.T) {
+	start := func(configured string, edit func(*mesospb.AgentInfo)) (*world, []Effect) {
+		cfg := testConfig()
+		cfg.Configured = "cpus:4"
+		w := newWorld(t, cfg)
+		w.connect()
+		w.deliver(registeredEvent("S0"))
+		w.deliver(runEvent(testFramework("f1"), testTask("t1")))
+		w.write(len(w.pending))
+		w.cfg.Info, w.cfg.Configured = proto.CloneOf(w.cfg.Info), configured
+		edit(w.cfg.Info)
+		return w, w.boot(false)
+	}
+	grow := func(i *mesospb.AgentInfo) { i.Resources[1] = scalarResource("mem", 8192) }
+	w, effects := start("cpus:4", grow)
+	if got := w.agent.info; w.exit != "" || got.GetId().GetValue() != "S0" || got.GetResources()[1].GetScalar().GetValue() != 4096 {
+		t.Errorf("agent is %v and ended with %q, want S0 with the memory it had", got, w.exit)
+	}
+	told := slices.ContainsFunc(effects, func(e Effect) bool {
+		r, ok := e.(Refused)
+		return ok && r.What == KeptResources && strings.Contains(r.Why, "mem:4096") && strings.Contains(r.Why, "mem:8192")
+	})
+	if !told {
+		t.Errorf("effects = %v, want a word about both", effects)
+	}
+	if w, _ := start("cpus:4;mem:8192", grow); w.exit == "" {
+		t.Error("resources that were configured anew are taken; want the policy to refuse them")
+	}
+	if w, _ := start("cpus:4", func(i *mesospb.AgentInfo) { grow(i); i.Hostname = new("other") }); !strings.Contains(w.exit, "hostname") {
+		t.Errorf("exit = %q, want that the hostname has changed", w.exit)
+	}
 }
 
 // A changed agent goes on only when nothing would be lost by it.

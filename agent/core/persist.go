@@ -38,7 +38,7 @@ func (a *Agent) checkpointed(now time.Time, seq uint64) {
 }
 
 func (a *Agent) record() *checkpointpb.Record {
-	return &checkpointpb.Record{Agent: &checkpointpb.Agent{Info: a.info}}
+	return &checkpointpb.Record{Agent: &checkpointpb.Agent{Info: a.info, Configured: &a.cfg.Configured}}
 }
 
 func goneAgent() *checkpointpb.Record {

@@ -35,10 +35,10 @@ func (a *Agent) restore(now time.Time, ev Recovered) {
 }
 
 // rebuild fills the tables from records and returns the agent's own, or nil.
-func (a *Agent) rebuild(records []*checkpointpb.Record) (old *mesospb.AgentInfo) {
+func (a *Agent) rebuild(records []*checkpointpb.Record) (old *checkpointpb.Agent) {
 	for _, r := range records {
 		if info := r.GetAgent().GetInfo(); info != nil {
-			old = info
+			old = r.GetAgent()
 			a.info = info // sandboxes bear its id
 		}
 	}
@@ -97,17 +97,17 @@ func (a *Agent) rebuildProgress(p *checkpointpb.Progress) {
 
 // identify decides whether this is still the agent that wrote the records. It
 // is false when there is nothing to go on with.
-func (a *Agent) identify(old *mesospb.AgentInfo, rebooted bool) bool {
+func (a *Agent) identify(old *checkpointpb.Agent, rebooted bool) bool {
 	if old == nil {
 		a.info = a.cfg.Info
 		return true
 	}
-	why := incompatible(old, a.cfg.Info, a.cfg.Additive)
+	fresh, why := a.reconfigured(old)
 	switch {
 	case why == "":
-		a.info = withID(a.cfg.Info, old.GetId().GetValue())
-		if !proto.Equal(a.info, old) {
-			a.persist(nil, a.record())
+		a.info = withID(fresh, old.GetInfo().GetId().GetValue())
+		if record := a.record(); !proto.Equal(record.GetAgent(), old) {
+			a.persist(nil, record)
 		}
 		return true
 	case rebooted || len(a.frameworks) == 0:
@@ -117,6 +117,27 @@ func (a *Agent) identify(old *mesospb.AgentInfo, rebooted bool) bool {
 	a.leaving = why + "; start it as before, or drain it and remove its work directory's meta folder to begin as a new agent"
 	a.emit(Exit{Why: a.leaving})
 	return false
+}
+
+// KeptResources is the What of a Refused that operators should know of.
+const KeptResources = "other resources"
+
+// reconfigured is what the agent goes on as, or why it must not. When only what
+// nobody configured has changed, such as a disk that was enlarged, it stays what
+// it was: tasks and the master's books rest on that.
+func (a *Agent) reconfigured(old *checkpointpb.Agent) (fresh *mesospb.AgentInfo, why string) {
+	was, is := old.GetInfo(), a.cfg.Info
+	why = incompatible(was, is, a.cfg.Additive)
+	if why == "" || old.Configured == nil || old.GetConfigured() != a.cfg.Configured {
+		return is, why
+	}
+	kept := proto.CloneOf(is)
+	kept.Resources, kept.Attributes = was.GetResources(), was.GetAttributes()
+	if other := incompatible(was, kept, a.cfg.Additive); other != "" {
+		return is, other
+	}
+	a.refuse(KeptResources, was.GetId().GetValue(), why+", and nobody configured that; it goes on with what it had: give --resources to change it")
+	return kept, ""
 }
 
 // startOver forgets everything: nothing of it runs, and no master would take

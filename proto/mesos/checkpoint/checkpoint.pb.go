@@ -213,7 +213,10 @@ func (x *Record) GetGone() bool {
 type Agent struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// info is what the agent told the master, id included. Absent when gone.
-	Info          *v1.AgentInfo `protobuf:"bytes,1,opt,name=info" json:"info,omitempty"`
+	Info *v1.AgentInfo `protobuf:"bytes,1,opt,name=info" json:"info,omitempty"`
+	// configured is what the operator said of resources and attributes. As long as
+	// that stays, what else was found out on the machine may differ at the next start.
+	Configured    *string `protobuf:"bytes,2,opt,name=configured" json:"configured,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -253,6 +256,13 @@ func (x *Agent) GetInfo() *v1.AgentInfo {
 		return x.Info
 	}
 	return nil
+}
+
+func (x *Agent) GetConfigured() string {
+	if x != nil && x.Configured != nil {
+		return *x.Configured
+	}
+	return ""
 }
 
 // Framework is one that has tasks here.
@@ -560,9 +570,12 @@ const file_mesos_checkpoint_checkpoint_proto_rawDesc = "" +
 	"\tframework\x18\x02 \x01(\v2\x1a.souk.checkpoint.FrameworkR\tframework\x12)\n" +
 	"\x04task\x18\x03 \x01(\v2\x15.souk.checkpoint.TaskR\x04task\x125\n" +
 	"\bprogress\x18\x04 \x01(\v2\x19.souk.checkpoint.ProgressR\bprogress\x12\x12\n" +
-	"\x04gone\x18\x0f \x01(\bR\x04gone\"0\n" +
+	"\x04gone\x18\x0f \x01(\bR\x04gone\"P\n" +
 	"\x05Agent\x12'\n" +
-	"\x04info\x18\x01 \x01(\v2\x13.mesos.v1.AgentInfoR\x04info\"{\n" +
+	"\x04info\x18\x01 \x01(\v2\x13.mesos.v1.AgentInfoR\x04info\x12\x1e\n" +
+	"\n" +
+	"configured\x18\x02 \x01(\tR\n" +
+	"configured\"{\n" +
 	"\tFramework\x12%\n" +
 	"\x02id\x18\x01 \x02(\v2\x15.mesos.v1.FrameworkIDR\x02id\x12+\n" +
 	"\x04info\x18\x02 \x01(\v2\x17.mesos.v1.FrameworkInfoR\x04info\x12\x1a\n" +
