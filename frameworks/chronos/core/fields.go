@@ -105,9 +105,19 @@ func (f *fields) integer(name string, absent int64) int64 {
 	return int64(min(max(f.number(name, float64(absent)), -most), most))
 }
 
-// amount is a number above zero, or the default.
+// amount is a number above zero; absent and 0 mean the default.
 func (f *fields) amount(name string, absent float64) float64 {
-	if n := f.number(name, absent); n > 0 {
+	text, ok := f.scalar(name)
+	if !ok {
+		return absent
+	}
+	n, err := strconv.ParseFloat(strings.TrimSpace(text), 64)
+	switch {
+	case err != nil || math.IsNaN(n) || math.IsInf(n, 0):
+		f.fail(name, "must be a number, 0 for the default")
+	case n < 0:
+		f.fail(name, "must not be negative; 0 is the default")
+	case n > 0:
 		return n
 	}
 	return absent

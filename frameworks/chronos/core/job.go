@@ -14,7 +14,7 @@ type Job struct {
 	Command       string     `json:"command"`
 	Shell         bool       `json:"shell"`
 	Epsilon       string     `json:"epsilon,omitempty"` // only when a client of Chronos 2 gave one
-	Executor      string     `json:"executor"`
+	Executor      string     `json:"executor"`          // always empty: ReadJob refuses others
 	ExecutorFlags string     `json:"executorFlags"`
 	TaskInfoData  string     `json:"taskInfoData"`
 	Retries       int64      `json:"retries"`

@@ -108,7 +108,10 @@ func (f *fields) unsupported(job *Job) {
 	case len(fetch) > 0:
 		f.fail("fetch", "fetching files into the sandbox is not supported yet; leave the member out or let the command fetch them")
 	}
-	if job.Executor == "" && (strings.HasPrefix(job.Command, "http") || strings.HasPrefix(job.Command, "ftp")) {
+	if job.Executor != "" {
+		f.fail("executor", "custom executors are not supported yet; leave the member out and let the command do the work")
+	}
+	if strings.HasPrefix(job.Command, "http") || strings.HasPrefix(job.Command, "ftp") {
 		f.fail("command", "running a fetched file is not supported yet; let the command fetch and run it")
 	}
 }

@@ -74,10 +74,6 @@ func buildTask(job *Job, a *attempt, o *mesospb.Offer, taken resources.Resources
 	if job.RunAsUser != "" {
 		command.User = new(job.RunAsUser)
 	}
-	if job.Executor != "" {
-		task.Executor, task.Data = executor(job, command)
-		return task
-	}
 	setCommand(command, job, a)
 	task.Command = command
 	return task
@@ -102,21 +98,6 @@ func argv(job *Job, a *attempt) []string {
 		return strings.Fields(a.Request.Arguments)
 	}
 	return job.Arguments
-}
-
-// executor describes the job's own executor and what is handed to it.
-func executor(job *Job, command *mesospb.CommandInfo) (*mesospb.ExecutorInfo, []byte) {
-	command.Value = new(job.Executor)
-	data := job.TaskInfoData
-	if data == "" {
-		data = job.ExecutorFlags + "|" + job.Command
-	}
-	return &mesospb.ExecutorInfo{
-		Type:       mesospb.ExecutorInfo_CUSTOM.Enum(),
-		ExecutorId: &mesospb.ExecutorID{Value: new(job.Name)},
-		Name:       new(job.Name),
-		Command:    command,
-	}, []byte(data)
 }
 
 // environment is Chronos' own variables and the job's, which never replace them.

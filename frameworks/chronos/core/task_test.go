@@ -93,16 +93,6 @@ func TestTaskInfo(t *testing.T) {
 	}
 }
 
-func TestExecutor(t *testing.T) {
-	for data, want := range map[string]string{`'taskInfoData':'none',`: "none", ``: "fooflags|noop"} {
-		info := task(t, `{'name':'j','command':'noop','executor':'fooexec','executorFlags':'fooflags',`+data+`'schedule':'R1//P1D'}`)
-		e := info.GetExecutor()
-		if e.GetExecutorId().GetValue() != "j" || e.GetCommand().GetValue() != "fooexec" || string(info.GetData()) != want || info.Command != nil {
-			t.Errorf("task = %v, want executor fooexec with data %q and no command", info, want)
-		}
-	}
-}
-
 // TestTaskIDsAreAcceptable: whatever the arguments, Mesos takes the id, and
 // Chronos' own pattern finds the parts.
 func TestTaskIDsAreAcceptable(t *testing.T) {
