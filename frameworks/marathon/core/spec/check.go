@@ -15,6 +15,7 @@ const maxAmount = 1e12
 func check(rep *report, a *App, rules Rules) {
 	checkID(rep, "/id", a.ID)
 	checkRunnable(rep, a)
+	checkTexts(rep, a)
 	checkAmounts(rep, a)
 	checkStrategies(rep, a)
 	checkRoles(rep, a)
@@ -34,6 +35,35 @@ func check(rep *report, a *App, rules Rules) {
 func checkRunnable(rep *report, a *App) {
 	if a.Cmd != "" && len(a.Args) > 0 || a.Cmd == "" && len(a.Args) == 0 && a.Image() == "" {
 		rep.add("/", "AppDefinition must either contain one of 'cmd' or 'args', and/or a 'container'.")
+	}
+}
+
+// maxText is the longest argument or environment string, NAME=value, that Linux
+// starts a program with.
+const maxText = 131071
+
+// checkTexts finds what no agent could start a program with. Labels become
+// environment variables.
+func checkTexts(rep *report, a *App) {
+	startable(rep, "/cmd", a.Cmd, 0)
+	for i, arg := range a.Args {
+		startable(rep, element("/args", i), arg, 0)
+	}
+	startable(rep, "/user", a.User, 0)
+	for _, name := range slices.Sorted(maps.Keys(a.Labels)) {
+		if strings.Contains(name+a.Labels[name], "\x00") {
+			rep.add(member("/labels", name), "must not contain NUL")
+		}
+	}
+}
+
+// startable checks a text that is given to a program together with extra bytes.
+func startable(rep *report, path, text string, extra int) {
+	if strings.Contains(text, "\x00") {
+		rep.add(path, "must not contain NUL")
+	}
+	if len(text)+extra > maxText {
+		rep.add(path, "has %d bytes, expected at most %d", len(text), maxText-extra)
 	}
 }
 
@@ -127,9 +157,7 @@ func checkEnv(rep *report, a *App, rules Rules) {
 		if name == "" || strings.ContainsAny(name, "=\x00") {
 			rep.add(path, "the name of an environment variable must not be empty nor contain '=' or NUL")
 		}
-		if strings.Contains(v.Value, "\x00") {
-			rep.add(path, "the value of an environment variable must not contain NUL")
-		}
+		startable(rep, path, v.Value, len(name)+len("="))
 		if v.Secret == "" {
 			continue
 		}
