@@ -59,13 +59,19 @@ func ParseFlags(args, environ []string) (Config, error) {
 		return c, err
 	}
 	c.Flags = f.Flags()
+	if err := c.check(); err != nil {
+		return c, err
+	}
+	if err := c.openWorkDir(); err != nil { // before the log in it is opened
+		return c, err
+	}
 	if !f.Given("log_dir") {
 		c.Logging.Dir = filepath.Join(c.WorkDir, "log")
 	}
 	if !f.Given("quiet") {
 		c.Logging.Quiet = true // the terminal is for what the user is told
 	}
-	return c, c.check()
+	return c, c.placeLog()
 }
 
 // Usage is the help text of `souk local`.
@@ -101,11 +107,8 @@ func (c *Config) check() error {
 	return nil
 }
 
-// complete fills in what depends on the machine.
-func (c *Config) complete() error {
-	if err := c.check(); err != nil {
-		return err
-	}
+// openWorkDir makes the work directory absolute, and be there.
+func (c *Config) openWorkDir() error {
 	dir, err := filepath.Abs(c.WorkDir)
 	if err != nil {
 		return fmt.Errorf("flag --work_dir: %w", err)
@@ -113,6 +116,30 @@ func (c *Config) complete() error {
 	c.WorkDir = dir
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return fmt.Errorf("flag --work_dir: %w", err)
+	}
+	return nil
+}
+
+// placeLog makes the log's folder absolute, as the user is told it.
+func (c *Config) placeLog() error {
+	if c.Logging.Dir == "" {
+		return nil
+	}
+	dir, err := filepath.Abs(c.Logging.Dir)
+	if err != nil {
+		return fmt.Errorf("flag --log_dir: %w", err)
+	}
+	c.Logging.Dir = dir
+	return nil
+}
+
+// complete fills in what depends on the machine.
+func (c *Config) complete() error {
+	if err := c.check(); err != nil {
+		return err
+	}
+	if err := c.openWorkDir(); err != nil {
+		return err
 	}
 	if c.Log == nil {
 		c.Log = zap.NewNop()
