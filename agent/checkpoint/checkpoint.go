@@ -8,8 +8,9 @@
 //
 // The file meta/log begins with a line that names format and version. After it
 // come frames: length and CRC-32C of a Batch, 4 bytes each, little-endian, and
-// the Batch. A frame counts when it is whole; what follows the first one that
-// is not was never acknowledged and is cut off.
+// the Batch. Each write is one frame, so that only the last one can be torn: it
+// was never acknowledged and is cut off. A frame that is not whole and has whole
+// ones behind it is damage, with which no agent starts.
 package checkpoint
 
 import (
@@ -18,6 +19,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -132,12 +134,24 @@ func (l *Log) read(data []byte) (whole int, err error) {
 	for {
 		batch, n := decode([]byte(rest))
 		if n == 0 {
-			return whole, nil
+			return whole, l.checkTail(whole, []byte(rest))
 		}
 		l.table.Put(batch.GetRecords()...)
 		whole += n
 		rest = rest[n:]
 	}
+}
+
+// checkTail refuses a tail with a whole frame in it: what is before that was
+// acknowledged once, and is lost.
+func (l *Log) checkTail(offset int, tail []byte) error {
+	for i := range tail {
+		if _, n := decode(tail[i:]); n > 0 {
+			return fmt.Errorf("%s is damaged at byte %d of %d, and what it holds behind that cannot be relied on: restore the file, or move it away to begin as a new agent, which ends the tasks that run here",
+				l.path(), offset, offset+len(tail))
+		}
+	}
+	return nil
 }
 
 // checkHeader says why a log that does not begin with header cannot be used;
@@ -160,7 +174,7 @@ func (l *Log) Records() []*checkpointpb.Record { return l.table.Records() }
 // Dropped is how many bytes of an unfinished write were cut off by Open.
 func (l *Log) Dropped() int64 { return l.dropped }
 
-// Append makes batches durable, each all or none, in order and with one sync.
+// Append makes batches durable, all or none, in order and with one sync.
 // ErrNoSpace leaves everything as it was; after another error nothing more is
 // written: what is on disk is not known.
 func (l *Log) Append(batches ...[]*checkpointpb.Record) error {
@@ -180,23 +194,22 @@ func (l *Log) Append(batches ...[]*checkpointpb.Record) error {
 }
 
 func (l *Log) append(batches [][]*checkpointpb.Record) error {
-	var buf []byte
-	for _, records := range batches {
-		var err error
-		if buf, err = encode(buf, records); err != nil {
-			return err
-		}
+	records := slices.Concat(batches...)
+	if len(records) == 0 {
+		return nil
 	}
-	if err := l.write(buf); err != nil {
+	frame, err := encode(nil, records)
+	if err != nil {
 		return err
 	}
-	for _, records := range batches {
-		l.table.Put(records...)
+	if err := l.write(frame); err != nil {
+		return err
 	}
+	l.table.Put(records...)
 	if l.size < l.compact {
 		return nil
 	}
-	err := l.rewrite()
+	err = l.rewrite()
 	if IsFull(err) {
 		l.compact = l.size + compactSlack // all is stored; it takes more room than it must
 		return nil

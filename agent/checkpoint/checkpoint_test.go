@@ -142,6 +142,10 @@ func TestTornTail(t *testing.T) {
 				t.Fatal(err)
 			}
 			l, err := Open(at)
+			if how == "flipped" && int64(end) < first {
+				checkRefusal(t, name, at, data, err)
+				continue
+			}
 			if err != nil {
 				t.Fatalf("%s: Open = %v, want nil", name, err)
 			}
@@ -173,6 +177,41 @@ func TestNoWriteAfterAFailure(t *testing.T) {
 	first := l.failed
 	if err := l.Append(batch{framework("b", "1")}); err != first {
 		t.Errorf("Append after a failure = %v, want %v", err, first)
+	}
+}
+
+// checkRefusal wants one line that says where the log in workDir is damaged, and the log as it was.
+func checkRefusal(t *testing.T, name, workDir string, data []byte, err error) {
+	t.Helper()
+	want := fmt.Sprintf("damaged at byte %d of %d", len(header), len(data))
+	if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "meta/log") || strings.Contains(err.Error(), "\n") {
+		t.Fatalf("%s: Open = %v, want one line with %q", name, err, want)
+	}
+	if got, _ := os.ReadFile(filepath.Join(workDir, "meta/log")); !bytes.Equal(got, data) {
+		t.Fatalf("%s: Open changed the log", name)
+	}
+}
+
+// A page that was lost amid the log is damage, too, even where zeros fill it.
+func TestLostPage(t *testing.T) {
+	dir := t.TempDir()
+	l := open(t, dir)
+	begin := l.size
+	for i := range 400 {
+		appendAll(t, l, batch{framework(fmt.Sprint(i), "1")})
+	}
+	l.Close()
+	path := filepath.Join(dir, "meta/log")
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	clear(data[4096:8192])
+	if err := os.WriteFile(path, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(dir); err == nil || !strings.Contains(err.Error(), "damaged at byte") {
+		t.Errorf("Open of a log from %d to %d without a page = %v, want a refusal", begin, len(data), err)
 	}
 }
 

@@ -36,13 +36,13 @@ func encode(buf []byte, records []*checkpointpb.Record) ([]byte, error) {
 }
 
 // decode reads the frame that data begins with and returns its length; 0 says
-// that there is no whole one.
+// that there is no whole one. An empty one is none: zeros would look like it.
 func decode(data []byte) (batch *checkpointpb.Batch, n int) {
 	if len(data) < frameHead {
 		return nil, 0
 	}
 	length := binary.LittleEndian.Uint32(data)
-	if length > maxBatch || uint64(length) > uint64(len(data)-frameHead) {
+	if length == 0 || length > maxBatch || uint64(length) > uint64(len(data)-frameHead) {
 		return nil, 0
 	}
 	body := data[frameHead : frameHead+int(length)]
