@@ -86,7 +86,7 @@ func Run(ctx context.Context, cfg Config, p Peer) error {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		cfg.Log.Info("link to master ended", zap.String("master", lead.Address), zap.Error(why))
+		logEnd(cfg.Log, lead, why)
 		if connected {
 			failures = 0
 		}
@@ -94,6 +94,16 @@ func Run(ctx context.Context, cfg Config, p Peer) error {
 			return err
 		}
 	}
+}
+
+// logEnd tells why a session ended, aloud when the master refused the agent.
+func logEnd(log *zap.Logger, lead leader.Leader, why error) {
+	var refused *callevent.Error
+	if errors.As(why, &refused) {
+		log.Warn("refused by master", zap.String("master", lead.Address), zap.Int("status", refused.Code), zap.Error(why))
+		return
+	}
+	log.Info("link to master ended", zap.String("master", lead.Address), zap.Error(why))
 }
 
 // newHTTP returns a client for one link: one connection for the stream, one for calls.
@@ -151,11 +161,16 @@ func serve(ctx context.Context, cfg Config, lead leader.Leader, p Peer) (connect
 	defer stream.Close()
 	s.workers.Go(func() { cancel(s.sendAll(ctx, client)) })
 	s.workers.Go(func() { cancel(changed(ctx, cfg.Detector, lead)) })
+	said := "" // what the master said last, if that was why it ends the session
 	for {
 		event, err := stream.Next()
-		if err != nil {
+		switch {
+		case err != nil && said != "":
+			return true, fmt.Errorf("master ended the session: %s", said)
+		case err != nil:
 			return true, fmt.Errorf("master ended the session: %w", err)
 		}
+		said = event.GetShutdown().GetMessage()
 		p.Received(s, event)
 	}
 }

@@ -239,6 +239,22 @@ func TestARefusedCallEndsTheSession(t *testing.T) {
 	}
 }
 
+// The reason that a master gives is what the peer and the log hear, not only
+// that the stream is over.
+func TestTheMastersReasonIsTold(t *testing.T) {
+	s, p := newServer(t), &peer{}
+	run(t, at(s), p)
+	eventually(t, "subscription", func() bool { return p.events() == 1 })
+	s.mu.Lock()
+	s.outbox.Send(&linkpb.Event{Type: linkpb.Event_SHUTDOWN.Enum(), Shutdown: &linkpb.Shutdown{Message: new("agent S0 was removed")}})
+	s.mu.Unlock()
+	s.endSession()
+	eventually(t, "end", func() bool { return len(p.ends()) > 0 })
+	if why := p.ends()[0]; !strings.Contains(why.Error(), "agent S0 was removed") {
+		t.Errorf("session ended: %v, want the master's reason", why)
+	}
+}
+
 func TestItConnectsAnew(t *testing.T) {
 	s, p := newServer(t), &peer{}
 	run(t, at(s), p)
