@@ -138,7 +138,7 @@ func launchErrors(t *testing.T, b *bench) {
 		{"a directory", func(c *containerizer.Config) { c.Command.Value = "/etc" }, []string{"/etc", "directory"}},
 		{"not a program", func(c *containerizer.Config) { c.Command.Value = "./garbage" }, []string{"./garbage", "format"}},
 		{"no interpreter", func(c *containerizer.Config) { c.Command.Value = "./broken" }, []string{"./broken", "no such file"}},
-		{"no such user", func(c *containerizer.Config) { c.Command.User = "no-such-user" }, []string{"no-such-user", "no such user"}},
+		{"no such user", func(c *containerizer.Config) { c.Command.User = "no-such-user" }, []string{"no-such-user", "No such user"}},
 		{"no work directory", func(c *containerizer.Config) { c.Command.WorkDir = "/no/such/dir" }, []string{"/no/such/dir", "does not exist"}},
 		{"a file as work directory", func(c *containerizer.Config) { c.Command.WorkDir = "/etc/passwd" }, []string{"/etc/passwd", "not a directory"}},
 		{"no sandbox", func(c *containerizer.Config) { c.Sandbox = "/no/such/sandbox" }, []string{"/no/such/sandbox", "does not exist"}},
