@@ -96,7 +96,9 @@ func Run(opts Options) (Result, error) {
 	c.run(c.start.Add(c.opts.Trouble))
 	c.faults = Faults{}
 	c.heal()
-	c.run(c.start.Add(c.opts.Trouble + c.opts.Heal))
+	end := c.start.Add(c.opts.Trouble + c.opts.Heal)
+	c.at(end.Add(-5*time.Minute), c.master.buryLost)
+	c.run(end)
 	if c.failed == nil {
 		c.checkEnd()
 	}

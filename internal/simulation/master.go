@@ -13,6 +13,7 @@ import (
 	mastercore "github.com/soukproject/souk/master/core"
 	registrypb "github.com/soukproject/souk/proto/mesos/registry"
 	mesospb "github.com/soukproject/souk/proto/mesos/v1"
+	masterpb "github.com/soukproject/souk/proto/mesos/v1/master"
 )
 
 // A masterNode is a master's core and the store that outlives it.
@@ -155,6 +156,20 @@ func (m *masterNode) perform(e mastercore.Effect) {
 		m.c.closeStream(string(e.Stream))
 	case mastercore.Reply:
 		m.open--
+	}
+}
+
+// buryLost is the operator, long after the network has healed: an agent that is
+// still unreachable is one whose machine lost its id and has another by now.
+// Nobody but an operator can say that it will never be back.
+func (m *masterNode) buryLost() {
+	for _, u := range slices.Clone(m.registry.GetUnreachable()) {
+		m.c.requests++
+		m.open++
+		m.step(mastercore.Operated{Request: mastercore.Request(m.c.requests), Call: &masterpb.Call{
+			Type:          masterpb.Call_MARK_AGENT_GONE.Enum(),
+			MarkAgentGone: &masterpb.Call_MarkAgentGone{AgentId: u.GetInfo().GetId()},
+		}})
 	}
 }
 

@@ -34,6 +34,22 @@ func TestSeeds(t *testing.T) {
 	}
 }
 
+// TestRegressions runs seeds that once failed.
+func TestRegressions(t *testing.T) {
+	for _, tt := range []struct {
+		seed uint64
+		why  string
+	}{
+		{10442, "an agent lost its id before it was durable; the tasks of the old id stayed unreachable"},
+		{10901, "the same, with another framework"},
+		{11652, "the same, before any launch arrived"},
+	} {
+		if _, err := Run(Options{Seed: tt.seed}); err != nil {
+			t.Errorf("seed %d (%s): %v", tt.seed, tt.why, err)
+		}
+	}
+}
+
 // TestCalm: without faults every task that is launched is launched quickly, and nothing crashes.
 func TestCalm(t *testing.T) {
 	calm := Faults{Cut: 1000 * time.Hour} // not the zero value, which asks for the seed's
