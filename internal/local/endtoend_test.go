@@ -390,3 +390,21 @@ func TestEndToEndTwoClusters(t *testing.T) {
 	one.idle()
 	two.idle()
 }
+
+// TestEndToEndAgentGone: an agent that an operator gave up comes back as a new
+// one, and what it ran is started again.
+func TestEndToEndAgentGone(t *testing.T) {
+	c := newCluster(t)
+	c.start()
+	c.call(http.MethodPost, c.marathon+"/v2/apps", sample(t, "app-basics-python-web.json"), http.StatusCreated)
+	before := c.running("basic-0", 1)[0]
+	c.call(http.MethodPost, c.master+"/api/v1", fmt.Sprintf(`{"type":"MARK_AGENT_GONE","mark_agent_gone":{"agent_id":{"value":%q}}}`, before.Agent), http.StatusOK)
+	c.eventually("another agent runs another task", func() error {
+		if now := c.running("basic-0", 1)[0]; now.ID == before.ID || now.Agent == before.Agent {
+			return fmt.Errorf("still %+v", now)
+		}
+		return nil
+	})
+	c.call(http.MethodDelete, c.marathon+"/v2/apps/basic-0", "", http.StatusOK)
+	c.idle()
+}

@@ -96,7 +96,9 @@ func (c *cluster) run(ctx context.Context) error {
 			return nil // the group is ending, and says why itself
 		}
 		for i := range c.agents {
-			g.Go(c.agentName(i), func(ctx context.Context) error { return c.runAgent(ctx, i) })
+			g.Go(c.agentName(i), c.supervise(c.agentName(i), c.agents[i], func(ctx context.Context, ln net.Listener) error {
+				return c.runAgent(ctx, ln, i)
+			}))
 		}
 		g.Go("marathon", c.supervise("marathon", c.marathon, c.runMarathon))
 		g.Go("chronos", c.supervise("chronos", c.chronos, c.runChronos))
@@ -126,10 +128,10 @@ func (c *cluster) runMaster(ctx context.Context, ln net.Listener) error {
 
 func (c *cluster) agentName(i int) string { return fmt.Sprintf("agent-%d", i) }
 
-func (c *cluster) runAgent(ctx context.Context, i int) error {
+func (c *cluster) runAgent(ctx context.Context, ln net.Listener, i int) error {
 	cfg := agent.DefaultConfig()
 	cfg.Master = c.master.Addr().String()
-	cfg.Listener = c.agents[i]
+	cfg.Listener = ln
 	cfg.Hostname = c.cfg.IP
 	cfg.WorkDir = filepath.Join(c.cfg.WorkDir, c.agentName(i))
 	cfg.Containerizer = c.cfg.Containerizer

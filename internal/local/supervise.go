@@ -19,7 +19,7 @@ const (
 
 // supervise is run for a part that serves on first, started again whenever it
 // ends, because the others can do without it for a while: a framework that an
-// operator tore down, or a store without room on its disk. Before the cluster
+// operator tore down, an agent marked gone, or a store without room. Before the cluster
 // is up the user is still looking, and an error ends everything.
 func (c *cluster) supervise(name string, first net.Listener, run func(context.Context, net.Listener) error) func(context.Context) error {
 	return func(ctx context.Context) error {
