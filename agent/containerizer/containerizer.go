@@ -57,6 +57,7 @@ type Config struct {
 	Sandbox  string  `json:"sandbox"` // absolute; exists; receives stdout and stderr
 	Limits   Limits  `json:"limits"`
 	Hostname string  `json:"hostname,omitempty"` // "": the machine's; needs a containerizer that isolates
+	Mounts   []Mount `json:"mounts,omitempty"`   // at most 100
 }
 
 // Command is what a container runs.

@@ -30,6 +30,9 @@ func (c Config) Check() error {
 	if err := c.Command.check(); err != nil {
 		return err
 	}
+	if err := checkMounts(c.Mounts); err != nil {
+		return err
+	}
 	return c.Limits.Check()
 }
 

@@ -33,6 +33,18 @@ func TestCheckNamesWhatIsWrong(t *testing.T) {
 		}, "together"},
 		{"environment without name", func(c *Config) { c.Command.Env = []string{"=secret"} }, "environment variable"},
 		{"negative memory", func(c *Config) { c.Limits.MemRequest = -1 }, "memory request"},
+		{"volume without a target", mounting(Mount{Kind: Tmpfs}), "empty container path"},
+		{"volume over everything", mounting(Mount{Kind: Tmpfs, Target: "/."}), "place of everything"},
+		{"volume over the sandbox", mounting(Mount{Kind: Tmpfs, Target: "a/.."}), "place of everything"},
+		{"volume outside the sandbox", mounting(Mount{Kind: Tmpfs, Target: "a/../../b"}), "out of the sandbox"},
+		{"volume in /proc", mounting(Mount{Kind: Tmpfs, Target: "/tmp/../proc/sys"}), "the container's own"},
+		{"volume over /dev", mounting(Mount{Kind: Tmpfs, Target: "/dev/"}), "the container's own"},
+		{"relative source", mounting(Mount{Kind: Bind, Source: "a", Target: "b"}), "not an absolute path"},
+		{"source elsewhere", mounting(Mount{Kind: Bind, Source: "/s/../etc", Within: "/s", Target: "b"}), "does not lie in"},
+		{"two volumes at one place", mounting(Mount{Kind: Tmpfs, Target: "a"}, Mount{Kind: Tmpfs, Target: "./a/"}), "two volumes"},
+		{"a kind nobody knows", mounting(Mount{Kind: "nfs", Target: "a"}), "unknown kind"},
+		{"too many volumes", mounting(make([]Mount, 101)...), "limit is 100"},
+		{"too much content", mounting(Mount{Kind: Content, Target: "a", Data: make([]byte, 2<<20)}), "bytes together"},
 		{"negative cpus", func(c *Config) { c.Limits.CPULimit = -1 }, "cpu limit"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -47,6 +59,10 @@ func TestCheckNamesWhatIsWrong(t *testing.T) {
 			}
 		})
 	}
+}
+
+func mounting(mounts ...Mount) func(*Config) {
+	return func(c *Config) { c.Mounts = mounts }
 }
 
 func TestMemHard(t *testing.T) {

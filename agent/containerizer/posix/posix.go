@@ -49,7 +49,7 @@ func (d driver) Prepare(s *shim.Spec) error {
 	if s.Config.Hostname != "" {
 		return errors.New("a hostname needs a containerizer that isolates: run the agent as root with --containerizer=runc")
 	}
-	return nil
+	return link(s.Config.Sandbox, s.Config.Mounts)
 }
 
 func (d driver) Command(dir shim.Dir) (string, []string, error) {

@@ -7,7 +7,6 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
-	"strings"
 	"syscall"
 
 	"go.uber.org/zap"
@@ -125,7 +124,7 @@ func totalMemory() int64 {
 // Prepare decides where the container lives and what it must not see: the
 // records of containers, its own included.
 func (d *driver) Prepare(s *shim.Spec) error {
-	if rel, err := filepath.Rel(d.runDir, s.Config.Sandbox); err == nil && rel != ".." && !strings.HasPrefix(rel, "../") {
+	if containerizer.Inside(d.runDir, s.Config.Sandbox) {
 		return fmt.Errorf("sandbox %s lies in the directory of the containers' records", s.Config.Sandbox)
 	}
 	s.Isolation = shim.Isolation{Seccomp: d.filter, Mask: []string{d.runDir}}

@@ -4,6 +4,7 @@ package launcher
 
 import (
 	"os"
+	"slices"
 
 	"github.com/opencontainers/cgroups"
 	devices "github.com/opencontainers/cgroups/devices/config"
@@ -17,7 +18,7 @@ import (
 
 // config is what libcontainer is told. NEWNS is not optional: without it the
 // machine's own mounts would be changed.
-func config(dir shim.Dir, spec shim.Spec) (*configs.Config, error) {
+func config(dir shim.Dir, spec shim.Spec, v volumes) (*configs.Config, error) {
 	seccomp, err := filter(spec.Isolation.Seccomp)
 	if err != nil {
 		return nil, err
@@ -28,8 +29,8 @@ func config(dir shim.Dir, spec shim.Spec) (*configs.Config, error) {
 			{Type: configs.NEWNS}, {Type: configs.NEWPID}, {Type: configs.NEWIPC}, {Type: configs.NEWUTS},
 		},
 		Hostname:        spec.Config.Hostname,
-		Mounts:          mounts(),
-		MaskPaths:       append(masked(), spec.Isolation.Mask...),
+		Mounts:          append(mounts(), v.mounts...),
+		MaskPaths:       slices.Concat(masked(), spec.Isolation.Mask, v.masks),
 		ReadonlyPaths:   readonly(),
 		Cgroups:         group(spec),
 		RootlessCgroups: spec.Isolation.Cgroup == "",

@@ -59,7 +59,11 @@ func launch(dir shim.Dir, spec shim.Spec) (l launched, err error) {
 			return l, err
 		}
 	}
-	cfg, err := config(dir, spec)
+	volumes, err := stageVolumes(dir, spec)
+	if err != nil {
+		return l, err
+	}
+	cfg, err := config(dir, spec, volumes)
 	if err != nil {
 		return l, err
 	}
