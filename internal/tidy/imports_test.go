@@ -58,6 +58,9 @@ func doors() []struct {
 	}{
 		{"github.com/go-zookeeper/zk", []string{"internal/zookeeper"}},
 		{"go.etcd.io/bbolt/...", []string{"internal/state/boltstate"}},
+		{"github.com/vishvananda/...", []string{"agent/network"}},
+		{"github.com/google/nftables/...", []string{"agent/network"}},
+		{"github.com/containernetworking/...", []string{"agent/network"}},
 		{"github.com/opencontainers/runc/...", []string{"agent/containerizer/runc/launcher", "cmd/souk-containerizer"}},
 		{"github.com/opencontainers/cgroups/...", []string{"agent/containerizer/runc/launcher", "cmd/souk-containerizer"}},
 		{"github.com/gorilla/mux", []string{"internal/routing", "frameworks/marathon/api", "frameworks/chronos/api"}},
