@@ -13,7 +13,7 @@ import (
 func FromProto(list []*mesospb.Resource) (Resources, error) {
 	out := make([]Resource, 0, len(list))
 	for _, p := range list {
-		r, err := read(p)
+		r, err := Read(p)
 		if err != nil {
 			return nil, err
 		}
@@ -31,7 +31,8 @@ type Invalid struct {
 // Error is Mesos' text.
 func (e *Invalid) Error() string { return "Resource '" + e.Resource + "' is invalid: " + e.Reason }
 
-func read(p *mesospb.Resource) (Resource, error) {
+// Read reads one resource as FromProto does; one of nothing is not left out.
+func Read(p *mesospb.Resource) (Resource, error) {
 	r := Resource{
 		Name:         p.GetName(),
 		Kind:         Kind(p.GetType()),

@@ -215,6 +215,7 @@ func compareLabels(a, b []Label) int {
 	})
 }
 
+// compareDisks leaves Volume out: it says how a task uses the disk, and the next may use it otherwise.
 func compareDisks(a, b *Disk) int {
 	if a == b || a == nil || b == nil {
 		return compareBool(a != nil, b != nil)
@@ -222,15 +223,7 @@ func compareDisks(a, b *Disk) int {
 	if c := cmp.Or(cmp.Compare(a.Persistence, b.Persistence), cmp.Compare(a.Principal, b.Principal)); c != 0 {
 		return c
 	}
-	return cmp.Or(compareVolumes(a.Volume, b.Volume), compareSources(a.Source, b.Source))
-}
-
-func compareVolumes(a, b *Volume) int {
-	if a == nil || b == nil {
-		return compareBool(a != nil, b != nil)
-	}
-	return cmp.Or(cmp.Compare(a.ContainerPath, b.ContainerPath), cmp.Compare(a.HostPath, b.HostPath),
-		compareBool(a.ReadOnly, b.ReadOnly))
+	return compareSources(a.Source, b.Source)
 }
 
 func compareSources(a, b *Source) int {
