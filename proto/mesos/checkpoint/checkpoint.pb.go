@@ -138,6 +138,8 @@ type Record struct {
 	Framework *Framework             `protobuf:"bytes,2,opt,name=framework" json:"framework,omitempty"`
 	Task      *Task                  `protobuf:"bytes,3,opt,name=task" json:"task,omitempty"`
 	Progress  *Progress              `protobuf:"bytes,4,opt,name=progress" json:"progress,omitempty"`
+	Resources *Resources             `protobuf:"bytes,5,opt,name=resources" json:"resources,omitempty"`
+	Operation *Operation             `protobuf:"bytes,6,opt,name=operation" json:"operation,omitempty"`
 	// gone says that the object is no more; only its ids are set then.
 	Gone          *bool `protobuf:"varint,15,opt,name=gone" json:"gone,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -198,6 +200,20 @@ func (x *Record) GetTask() *Task {
 func (x *Record) GetProgress() *Progress {
 	if x != nil {
 		return x.Progress
+	}
+	return nil
+}
+
+func (x *Record) GetResources() *Resources {
+	if x != nil {
+		return x.Resources
+	}
+	return nil
+}
+
+func (x *Record) GetOperation() *Operation {
+	if x != nil {
+		return x.Operation
 	}
 	return nil
 }
@@ -558,18 +574,136 @@ func (x *Kill) GetGrace() int64 {
 	return 0
 }
 
+// Resources is what operations made of the resources of the agent.
+type Resources struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// converted are the dynamic reservations and volumes; the rest is as configured.
+	Converted     []*v1.Resource `protobuf:"bytes,1,rep,name=converted" json:"converted,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Resources) Reset() {
+	*x = Resources{}
+	mi := &file_mesos_checkpoint_checkpoint_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Resources) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Resources) ProtoMessage() {}
+
+func (x *Resources) ProtoReflect() protoreflect.Message {
+	mi := &file_mesos_checkpoint_checkpoint_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Resources.ProtoReflect.Descriptor instead.
+func (*Resources) Descriptor() ([]byte, []int) {
+	return file_mesos_checkpoint_checkpoint_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *Resources) GetConverted() []*v1.Resource {
+	if x != nil {
+		return x.Converted
+	}
+	return nil
+}
+
+// Operation is one the agent took. What it converts is stored in the same write.
+type Operation struct {
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	Uuid        []byte                 `protobuf:"bytes,1,req,name=uuid" json:"uuid,omitempty"`
+	FrameworkId *v1.FrameworkID        `protobuf:"bytes,2,opt,name=framework_id,json=frameworkId" json:"framework_id,omitempty"`
+	Info        *v1.Offer_Operation    `protobuf:"bytes,3,opt,name=info" json:"info,omitempty"`
+	// status awaits its acknowledgement; absent while there is still something to do.
+	Status        *v1.OperationStatus `protobuf:"bytes,4,opt,name=status" json:"status,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Operation) Reset() {
+	*x = Operation{}
+	mi := &file_mesos_checkpoint_checkpoint_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Operation) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Operation) ProtoMessage() {}
+
+func (x *Operation) ProtoReflect() protoreflect.Message {
+	mi := &file_mesos_checkpoint_checkpoint_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Operation.ProtoReflect.Descriptor instead.
+func (*Operation) Descriptor() ([]byte, []int) {
+	return file_mesos_checkpoint_checkpoint_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *Operation) GetUuid() []byte {
+	if x != nil {
+		return x.Uuid
+	}
+	return nil
+}
+
+func (x *Operation) GetFrameworkId() *v1.FrameworkID {
+	if x != nil {
+		return x.FrameworkId
+	}
+	return nil
+}
+
+func (x *Operation) GetInfo() *v1.Offer_Operation {
+	if x != nil {
+		return x.Info
+	}
+	return nil
+}
+
+func (x *Operation) GetStatus() *v1.OperationStatus {
+	if x != nil {
+		return x.Status
+	}
+	return nil
+}
+
 var File_mesos_checkpoint_checkpoint_proto protoreflect.FileDescriptor
 
 const file_mesos_checkpoint_checkpoint_proto_rawDesc = "" +
 	"\n" +
 	"!mesos/checkpoint/checkpoint.proto\x12\x0fsouk.checkpoint\x1a\x14mesos/v1/mesos.proto\":\n" +
 	"\x05Batch\x121\n" +
-	"\arecords\x18\x01 \x03(\v2\x17.souk.checkpoint.RecordR\arecords\"\xe6\x01\n" +
+	"\arecords\x18\x01 \x03(\v2\x17.souk.checkpoint.RecordR\arecords\"\xda\x02\n" +
 	"\x06Record\x12,\n" +
 	"\x05agent\x18\x01 \x01(\v2\x16.souk.checkpoint.AgentR\x05agent\x128\n" +
 	"\tframework\x18\x02 \x01(\v2\x1a.souk.checkpoint.FrameworkR\tframework\x12)\n" +
 	"\x04task\x18\x03 \x01(\v2\x15.souk.checkpoint.TaskR\x04task\x125\n" +
-	"\bprogress\x18\x04 \x01(\v2\x19.souk.checkpoint.ProgressR\bprogress\x12\x12\n" +
+	"\bprogress\x18\x04 \x01(\v2\x19.souk.checkpoint.ProgressR\bprogress\x128\n" +
+	"\tresources\x18\x05 \x01(\v2\x1a.souk.checkpoint.ResourcesR\tresources\x128\n" +
+	"\toperation\x18\x06 \x01(\v2\x1a.souk.checkpoint.OperationR\toperation\x12\x12\n" +
 	"\x04gone\x18\x0f \x01(\bR\x04gone\"P\n" +
 	"\x05Agent\x12'\n" +
 	"\x04info\x18\x01 \x01(\v2\x13.mesos.v1.AgentInfoR\x04info\x12\x1e\n" +
@@ -600,7 +734,14 @@ const file_mesos_checkpoint_checkpoint_proto_rawDesc = "" +
 	"\x05Cause\x12\v\n" +
 	"\aUNKNOWN\x10\x00\x12\r\n" +
 	"\tREQUESTED\x10\x01\x12\v\n" +
-	"\aOVERDUE\x10\x02BAZ?github.com/soukproject/souk/proto/mesos/checkpoint;checkpointpb"
+	"\aOVERDUE\x10\x02\"=\n" +
+	"\tResources\x120\n" +
+	"\tconverted\x18\x01 \x03(\v2\x12.mesos.v1.ResourceR\tconverted\"\xbb\x01\n" +
+	"\tOperation\x12\x12\n" +
+	"\x04uuid\x18\x01 \x02(\fR\x04uuid\x128\n" +
+	"\fframework_id\x18\x02 \x01(\v2\x15.mesos.v1.FrameworkIDR\vframeworkId\x12-\n" +
+	"\x04info\x18\x03 \x01(\v2\x19.mesos.v1.Offer.OperationR\x04info\x121\n" +
+	"\x06status\x18\x04 \x01(\v2\x19.mesos.v1.OperationStatusR\x06statusBAZ?github.com/soukproject/souk/proto/mesos/checkpoint;checkpointpb"
 
 var (
 	file_mesos_checkpoint_checkpoint_proto_rawDescOnce sync.Once
@@ -615,23 +756,28 @@ func file_mesos_checkpoint_checkpoint_proto_rawDescGZIP() []byte {
 }
 
 var file_mesos_checkpoint_checkpoint_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_mesos_checkpoint_checkpoint_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
+var file_mesos_checkpoint_checkpoint_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
 var file_mesos_checkpoint_checkpoint_proto_goTypes = []any{
-	(Kill_Cause)(0),          // 0: souk.checkpoint.Kill.Cause
-	(*Batch)(nil),            // 1: souk.checkpoint.Batch
-	(*Record)(nil),           // 2: souk.checkpoint.Record
-	(*Agent)(nil),            // 3: souk.checkpoint.Agent
-	(*Framework)(nil),        // 4: souk.checkpoint.Framework
-	(*Task)(nil),             // 5: souk.checkpoint.Task
-	(*Progress)(nil),         // 6: souk.checkpoint.Progress
-	(*Kill)(nil),             // 7: souk.checkpoint.Kill
-	(*v1.AgentInfo)(nil),     // 8: mesos.v1.AgentInfo
-	(*v1.FrameworkID)(nil),   // 9: mesos.v1.FrameworkID
-	(*v1.FrameworkInfo)(nil), // 10: mesos.v1.FrameworkInfo
-	(*v1.TaskID)(nil),        // 11: mesos.v1.TaskID
-	(*v1.TaskInfo)(nil),      // 12: mesos.v1.TaskInfo
-	(*v1.ContainerID)(nil),   // 13: mesos.v1.ContainerID
-	(*v1.TaskStatus)(nil),    // 14: mesos.v1.TaskStatus
+	(Kill_Cause)(0),            // 0: souk.checkpoint.Kill.Cause
+	(*Batch)(nil),              // 1: souk.checkpoint.Batch
+	(*Record)(nil),             // 2: souk.checkpoint.Record
+	(*Agent)(nil),              // 3: souk.checkpoint.Agent
+	(*Framework)(nil),          // 4: souk.checkpoint.Framework
+	(*Task)(nil),               // 5: souk.checkpoint.Task
+	(*Progress)(nil),           // 6: souk.checkpoint.Progress
+	(*Kill)(nil),               // 7: souk.checkpoint.Kill
+	(*Resources)(nil),          // 8: souk.checkpoint.Resources
+	(*Operation)(nil),          // 9: souk.checkpoint.Operation
+	(*v1.AgentInfo)(nil),       // 10: mesos.v1.AgentInfo
+	(*v1.FrameworkID)(nil),     // 11: mesos.v1.FrameworkID
+	(*v1.FrameworkInfo)(nil),   // 12: mesos.v1.FrameworkInfo
+	(*v1.TaskID)(nil),          // 13: mesos.v1.TaskID
+	(*v1.TaskInfo)(nil),        // 14: mesos.v1.TaskInfo
+	(*v1.ContainerID)(nil),     // 15: mesos.v1.ContainerID
+	(*v1.TaskStatus)(nil),      // 16: mesos.v1.TaskStatus
+	(*v1.Resource)(nil),        // 17: mesos.v1.Resource
+	(*v1.Offer_Operation)(nil), // 18: mesos.v1.Offer.Operation
+	(*v1.OperationStatus)(nil), // 19: mesos.v1.OperationStatus
 }
 var file_mesos_checkpoint_checkpoint_proto_depIdxs = []int32{
 	2,  // 0: souk.checkpoint.Batch.records:type_name -> souk.checkpoint.Record
@@ -639,24 +785,30 @@ var file_mesos_checkpoint_checkpoint_proto_depIdxs = []int32{
 	4,  // 2: souk.checkpoint.Record.framework:type_name -> souk.checkpoint.Framework
 	5,  // 3: souk.checkpoint.Record.task:type_name -> souk.checkpoint.Task
 	6,  // 4: souk.checkpoint.Record.progress:type_name -> souk.checkpoint.Progress
-	8,  // 5: souk.checkpoint.Agent.info:type_name -> mesos.v1.AgentInfo
-	9,  // 6: souk.checkpoint.Framework.id:type_name -> mesos.v1.FrameworkID
-	10, // 7: souk.checkpoint.Framework.info:type_name -> mesos.v1.FrameworkInfo
-	9,  // 8: souk.checkpoint.Task.framework_id:type_name -> mesos.v1.FrameworkID
-	11, // 9: souk.checkpoint.Task.task_id:type_name -> mesos.v1.TaskID
-	12, // 10: souk.checkpoint.Task.info:type_name -> mesos.v1.TaskInfo
-	13, // 11: souk.checkpoint.Task.container_id:type_name -> mesos.v1.ContainerID
-	9,  // 12: souk.checkpoint.Progress.framework_id:type_name -> mesos.v1.FrameworkID
-	11, // 13: souk.checkpoint.Progress.task_id:type_name -> mesos.v1.TaskID
-	14, // 14: souk.checkpoint.Progress.pending:type_name -> mesos.v1.TaskStatus
-	14, // 15: souk.checkpoint.Progress.acknowledged:type_name -> mesos.v1.TaskStatus
-	7,  // 16: souk.checkpoint.Progress.kill:type_name -> souk.checkpoint.Kill
-	0,  // 17: souk.checkpoint.Kill.cause:type_name -> souk.checkpoint.Kill.Cause
-	18, // [18:18] is the sub-list for method output_type
-	18, // [18:18] is the sub-list for method input_type
-	18, // [18:18] is the sub-list for extension type_name
-	18, // [18:18] is the sub-list for extension extendee
-	0,  // [0:18] is the sub-list for field type_name
+	8,  // 5: souk.checkpoint.Record.resources:type_name -> souk.checkpoint.Resources
+	9,  // 6: souk.checkpoint.Record.operation:type_name -> souk.checkpoint.Operation
+	10, // 7: souk.checkpoint.Agent.info:type_name -> mesos.v1.AgentInfo
+	11, // 8: souk.checkpoint.Framework.id:type_name -> mesos.v1.FrameworkID
+	12, // 9: souk.checkpoint.Framework.info:type_name -> mesos.v1.FrameworkInfo
+	11, // 10: souk.checkpoint.Task.framework_id:type_name -> mesos.v1.FrameworkID
+	13, // 11: souk.checkpoint.Task.task_id:type_name -> mesos.v1.TaskID
+	14, // 12: souk.checkpoint.Task.info:type_name -> mesos.v1.TaskInfo
+	15, // 13: souk.checkpoint.Task.container_id:type_name -> mesos.v1.ContainerID
+	11, // 14: souk.checkpoint.Progress.framework_id:type_name -> mesos.v1.FrameworkID
+	13, // 15: souk.checkpoint.Progress.task_id:type_name -> mesos.v1.TaskID
+	16, // 16: souk.checkpoint.Progress.pending:type_name -> mesos.v1.TaskStatus
+	16, // 17: souk.checkpoint.Progress.acknowledged:type_name -> mesos.v1.TaskStatus
+	7,  // 18: souk.checkpoint.Progress.kill:type_name -> souk.checkpoint.Kill
+	0,  // 19: souk.checkpoint.Kill.cause:type_name -> souk.checkpoint.Kill.Cause
+	17, // 20: souk.checkpoint.Resources.converted:type_name -> mesos.v1.Resource
+	11, // 21: souk.checkpoint.Operation.framework_id:type_name -> mesos.v1.FrameworkID
+	18, // 22: souk.checkpoint.Operation.info:type_name -> mesos.v1.Offer.Operation
+	19, // 23: souk.checkpoint.Operation.status:type_name -> mesos.v1.OperationStatus
+	24, // [24:24] is the sub-list for method output_type
+	24, // [24:24] is the sub-list for method input_type
+	24, // [24:24] is the sub-list for extension type_name
+	24, // [24:24] is the sub-list for extension extendee
+	0,  // [0:24] is the sub-list for field type_name
 }
 
 func init() { file_mesos_checkpoint_checkpoint_proto_init() }
@@ -670,7 +822,7 @@ func file_mesos_checkpoint_checkpoint_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_mesos_checkpoint_checkpoint_proto_rawDesc), len(file_mesos_checkpoint_checkpoint_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   7,
+			NumMessages:   9,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -68,6 +68,10 @@ func (x *Record) Key() string {
 		return "task/" + x.GetTask().GetFrameworkId().GetValue() + "/" + x.GetTask().GetTaskId().GetValue()
 	case x.GetProgress() != nil:
 		return "progress/" + x.GetProgress().GetFrameworkId().GetValue() + "/" + x.GetProgress().GetTaskId().GetValue()
+	case x.GetResources() != nil:
+		return "resources"
+	case x.GetOperation() != nil:
+		return "operation/" + string(x.GetOperation().GetUuid())
 	}
 	return ""
 }

@@ -99,6 +99,7 @@ const (
 	Message_RESOURCES        Message_Type = 4
 	Message_PONG             Message_Type = 5
 	Message_UNREGISTER       Message_Type = 6
+	Message_OPERATION_UPDATE Message_Type = 7
 )
 
 // Enum value maps for Message_Type.
@@ -111,6 +112,7 @@ var (
 		4: "RESOURCES",
 		5: "PONG",
 		6: "UNREGISTER",
+		7: "OPERATION_UPDATE",
 	}
 	Message_Type_value = map[string]int32{
 		"UNKNOWN":          0,
@@ -120,6 +122,7 @@ var (
 		"RESOURCES":        4,
 		"PONG":             5,
 		"UNREGISTER":       6,
+		"OPERATION_UPDATE": 7,
 	}
 )
 
@@ -163,17 +166,19 @@ func (Message_Type) EnumDescriptor() ([]byte, []int) {
 type Event_Type int32
 
 const (
-	Event_UNKNOWN            Event_Type = 0
-	Event_REGISTERED         Event_Type = 1
-	Event_SHUTDOWN           Event_Type = 2
-	Event_PING               Event_Type = 3
-	Event_RUN_TASK           Event_Type = 4
-	Event_KILL_TASK          Event_Type = 5
-	Event_ACKNOWLEDGE        Event_Type = 6
-	Event_UPDATE_FRAMEWORK   Event_Type = 7
-	Event_SHUTDOWN_FRAMEWORK Event_Type = 8
-	Event_SHUTDOWN_EXECUTOR  Event_Type = 9
-	Event_EXECUTOR_MESSAGE   Event_Type = 10
+	Event_UNKNOWN               Event_Type = 0
+	Event_REGISTERED            Event_Type = 1
+	Event_SHUTDOWN              Event_Type = 2
+	Event_PING                  Event_Type = 3
+	Event_RUN_TASK              Event_Type = 4
+	Event_KILL_TASK             Event_Type = 5
+	Event_ACKNOWLEDGE           Event_Type = 6
+	Event_UPDATE_FRAMEWORK      Event_Type = 7
+	Event_SHUTDOWN_FRAMEWORK    Event_Type = 8
+	Event_SHUTDOWN_EXECUTOR     Event_Type = 9
+	Event_EXECUTOR_MESSAGE      Event_Type = 10
+	Event_APPLY_OPERATION       Event_Type = 11
+	Event_ACKNOWLEDGE_OPERATION Event_Type = 12
 )
 
 // Enum value maps for Event_Type.
@@ -190,19 +195,23 @@ var (
 		8:  "SHUTDOWN_FRAMEWORK",
 		9:  "SHUTDOWN_EXECUTOR",
 		10: "EXECUTOR_MESSAGE",
+		11: "APPLY_OPERATION",
+		12: "ACKNOWLEDGE_OPERATION",
 	}
 	Event_Type_value = map[string]int32{
-		"UNKNOWN":            0,
-		"REGISTERED":         1,
-		"SHUTDOWN":           2,
-		"PING":               3,
-		"RUN_TASK":           4,
-		"KILL_TASK":          5,
-		"ACKNOWLEDGE":        6,
-		"UPDATE_FRAMEWORK":   7,
-		"SHUTDOWN_FRAMEWORK": 8,
-		"SHUTDOWN_EXECUTOR":  9,
-		"EXECUTOR_MESSAGE":   10,
+		"UNKNOWN":               0,
+		"REGISTERED":            1,
+		"SHUTDOWN":              2,
+		"PING":                  3,
+		"RUN_TASK":              4,
+		"KILL_TASK":             5,
+		"ACKNOWLEDGE":           6,
+		"UPDATE_FRAMEWORK":      7,
+		"SHUTDOWN_FRAMEWORK":    8,
+		"SHUTDOWN_EXECUTOR":     9,
+		"EXECUTOR_MESSAGE":      10,
+		"APPLY_OPERATION":       11,
+		"ACKNOWLEDGE_OPERATION": 12,
 	}
 )
 
@@ -316,9 +325,11 @@ type Subscribe struct {
 	// boot is made anew each time the agent process starts.
 	Boot *string `protobuf:"bytes,5,opt,name=boot" json:"boot,omitempty"`
 	// frameworks are those that the tasks and executors below belong to.
-	Frameworks    []*v1.FrameworkInfo `protobuf:"bytes,6,rep,name=frameworks" json:"frameworks,omitempty"`
-	Tasks         []*TaskState        `protobuf:"bytes,7,rep,name=tasks" json:"tasks,omitempty"`
-	Executors     []*Executor         `protobuf:"bytes,8,rep,name=executors" json:"executors,omitempty"`
+	Frameworks []*v1.FrameworkInfo `protobuf:"bytes,6,rep,name=frameworks" json:"frameworks,omitempty"`
+	Tasks      []*TaskState        `protobuf:"bytes,7,rep,name=tasks" json:"tasks,omitempty"`
+	Executors  []*Executor         `protobuf:"bytes,8,rep,name=executors" json:"executors,omitempty"`
+	// operations are those that are not done, or whose status is not acknowledged.
+	Operations    []*v1.Operation `protobuf:"bytes,9,rep,name=operations" json:"operations,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -405,6 +416,13 @@ func (x *Subscribe) GetTasks() []*TaskState {
 func (x *Subscribe) GetExecutors() []*Executor {
 	if x != nil {
 		return x.Executors
+	}
+	return nil
+}
+
+func (x *Subscribe) GetOperations() []*v1.Operation {
+	if x != nil {
+		return x.Operations
 	}
 	return nil
 }
@@ -543,6 +561,7 @@ type Message struct {
 	ExecutorExited  *ExecutorExited  `protobuf:"bytes,4,opt,name=executor_exited,json=executorExited" json:"executor_exited,omitempty"`
 	ExecutorMessage *ExecutorMessage `protobuf:"bytes,5,opt,name=executor_message,json=executorMessage" json:"executor_message,omitempty"`
 	Resources       *Resources       `protobuf:"bytes,6,opt,name=resources" json:"resources,omitempty"`
+	OperationUpdate *OperationUpdate `protobuf:"bytes,7,opt,name=operation_update,json=operationUpdate" json:"operation_update,omitempty"`
 	unknownFields   protoimpl.UnknownFields
 	sizeCache       protoimpl.SizeCache
 }
@@ -615,6 +634,13 @@ func (x *Message) GetExecutorMessage() *ExecutorMessage {
 func (x *Message) GetResources() *Resources {
 	if x != nil {
 		return x.Resources
+	}
+	return nil
+}
+
+func (x *Message) GetOperationUpdate() *OperationUpdate {
+	if x != nil {
+		return x.OperationUpdate
 	}
 	return nil
 }
@@ -853,19 +879,21 @@ func (x *Resources) GetTotal() []*v1.Resource {
 type Event struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// seq counts from 1 within a session.
-	Seq               *uint64            `protobuf:"varint,1,opt,name=seq" json:"seq,omitempty"`
-	Type              *Event_Type        `protobuf:"varint,2,opt,name=type,enum=souk.link.Event_Type" json:"type,omitempty"`
-	Registered        *Registered        `protobuf:"bytes,3,opt,name=registered" json:"registered,omitempty"`
-	Shutdown          *Shutdown          `protobuf:"bytes,4,opt,name=shutdown" json:"shutdown,omitempty"`
-	RunTask           *RunTask           `protobuf:"bytes,5,opt,name=run_task,json=runTask" json:"run_task,omitempty"`
-	KillTask          *KillTask          `protobuf:"bytes,6,opt,name=kill_task,json=killTask" json:"kill_task,omitempty"`
-	Acknowledge       *Acknowledge       `protobuf:"bytes,7,opt,name=acknowledge" json:"acknowledge,omitempty"`
-	UpdateFramework   *UpdateFramework   `protobuf:"bytes,8,opt,name=update_framework,json=updateFramework" json:"update_framework,omitempty"`
-	ShutdownFramework *ShutdownFramework `protobuf:"bytes,9,opt,name=shutdown_framework,json=shutdownFramework" json:"shutdown_framework,omitempty"`
-	ShutdownExecutor  *ShutdownExecutor  `protobuf:"bytes,10,opt,name=shutdown_executor,json=shutdownExecutor" json:"shutdown_executor,omitempty"`
-	ExecutorMessage   *ExecutorMessage   `protobuf:"bytes,11,opt,name=executor_message,json=executorMessage" json:"executor_message,omitempty"`
-	unknownFields     protoimpl.UnknownFields
-	sizeCache         protoimpl.SizeCache
+	Seq                  *uint64               `protobuf:"varint,1,opt,name=seq" json:"seq,omitempty"`
+	Type                 *Event_Type           `protobuf:"varint,2,opt,name=type,enum=souk.link.Event_Type" json:"type,omitempty"`
+	Registered           *Registered           `protobuf:"bytes,3,opt,name=registered" json:"registered,omitempty"`
+	Shutdown             *Shutdown             `protobuf:"bytes,4,opt,name=shutdown" json:"shutdown,omitempty"`
+	RunTask              *RunTask              `protobuf:"bytes,5,opt,name=run_task,json=runTask" json:"run_task,omitempty"`
+	KillTask             *KillTask             `protobuf:"bytes,6,opt,name=kill_task,json=killTask" json:"kill_task,omitempty"`
+	Acknowledge          *Acknowledge          `protobuf:"bytes,7,opt,name=acknowledge" json:"acknowledge,omitempty"`
+	UpdateFramework      *UpdateFramework      `protobuf:"bytes,8,opt,name=update_framework,json=updateFramework" json:"update_framework,omitempty"`
+	ShutdownFramework    *ShutdownFramework    `protobuf:"bytes,9,opt,name=shutdown_framework,json=shutdownFramework" json:"shutdown_framework,omitempty"`
+	ShutdownExecutor     *ShutdownExecutor     `protobuf:"bytes,10,opt,name=shutdown_executor,json=shutdownExecutor" json:"shutdown_executor,omitempty"`
+	ExecutorMessage      *ExecutorMessage      `protobuf:"bytes,11,opt,name=executor_message,json=executorMessage" json:"executor_message,omitempty"`
+	ApplyOperation       *ApplyOperation       `protobuf:"bytes,12,opt,name=apply_operation,json=applyOperation" json:"apply_operation,omitempty"`
+	AcknowledgeOperation *AcknowledgeOperation `protobuf:"bytes,13,opt,name=acknowledge_operation,json=acknowledgeOperation" json:"acknowledge_operation,omitempty"`
+	unknownFields        protoimpl.UnknownFields
+	sizeCache            protoimpl.SizeCache
 }
 
 func (x *Event) Reset() {
@@ -971,6 +999,20 @@ func (x *Event) GetShutdownExecutor() *ShutdownExecutor {
 func (x *Event) GetExecutorMessage() *ExecutorMessage {
 	if x != nil {
 		return x.ExecutorMessage
+	}
+	return nil
+}
+
+func (x *Event) GetApplyOperation() *ApplyOperation {
+	if x != nil {
+		return x.ApplyOperation
+	}
+	return nil
+}
+
+func (x *Event) GetAcknowledgeOperation() *AcknowledgeOperation {
+	if x != nil {
+		return x.AcknowledgeOperation
 	}
 	return nil
 }
@@ -1401,6 +1443,185 @@ func (x *ShutdownExecutor) GetExecutorId() *v1.ExecutorID {
 	return nil
 }
 
+// ApplyOperation converts resources of the agent. The master has checked it
+// against what the agent told it, and counts on it.
+type ApplyOperation struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Uuid  []byte                 `protobuf:"bytes,1,req,name=uuid" json:"uuid,omitempty"`
+	// framework_id is absent when an operator asked.
+	FrameworkId *v1.FrameworkID `protobuf:"bytes,2,opt,name=framework_id,json=frameworkId" json:"framework_id,omitempty"`
+	// info says in full what is converted; with an id, its status is wanted.
+	Info          *v1.Offer_Operation `protobuf:"bytes,3,req,name=info" json:"info,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ApplyOperation) Reset() {
+	*x = ApplyOperation{}
+	mi := &file_mesos_link_link_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ApplyOperation) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ApplyOperation) ProtoMessage() {}
+
+func (x *ApplyOperation) ProtoReflect() protoreflect.Message {
+	mi := &file_mesos_link_link_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ApplyOperation.ProtoReflect.Descriptor instead.
+func (*ApplyOperation) Descriptor() ([]byte, []int) {
+	return file_mesos_link_link_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *ApplyOperation) GetUuid() []byte {
+	if x != nil {
+		return x.Uuid
+	}
+	return nil
+}
+
+func (x *ApplyOperation) GetFrameworkId() *v1.FrameworkID {
+	if x != nil {
+		return x.FrameworkId
+	}
+	return nil
+}
+
+func (x *ApplyOperation) GetInfo() *v1.Offer_Operation {
+	if x != nil {
+		return x.Info
+	}
+	return nil
+}
+
+// OperationUpdate says what became of an operation. With a uuid in the status it
+// is sent until AcknowledgeOperation comes; without, the operation is over.
+type OperationUpdate struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Uuid          []byte                 `protobuf:"bytes,1,req,name=uuid" json:"uuid,omitempty"`
+	FrameworkId   *v1.FrameworkID        `protobuf:"bytes,2,opt,name=framework_id,json=frameworkId" json:"framework_id,omitempty"`
+	Status        *v1.OperationStatus    `protobuf:"bytes,3,req,name=status" json:"status,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OperationUpdate) Reset() {
+	*x = OperationUpdate{}
+	mi := &file_mesos_link_link_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OperationUpdate) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OperationUpdate) ProtoMessage() {}
+
+func (x *OperationUpdate) ProtoReflect() protoreflect.Message {
+	mi := &file_mesos_link_link_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OperationUpdate.ProtoReflect.Descriptor instead.
+func (*OperationUpdate) Descriptor() ([]byte, []int) {
+	return file_mesos_link_link_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *OperationUpdate) GetUuid() []byte {
+	if x != nil {
+		return x.Uuid
+	}
+	return nil
+}
+
+func (x *OperationUpdate) GetFrameworkId() *v1.FrameworkID {
+	if x != nil {
+		return x.FrameworkId
+	}
+	return nil
+}
+
+func (x *OperationUpdate) GetStatus() *v1.OperationStatus {
+	if x != nil {
+		return x.Status
+	}
+	return nil
+}
+
+// AcknowledgeOperation says that a status of an operation has reached its framework.
+type AcknowledgeOperation struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Uuid          []byte                 `protobuf:"bytes,1,req,name=uuid" json:"uuid,omitempty"`
+	StatusUuid    []byte                 `protobuf:"bytes,2,req,name=status_uuid,json=statusUuid" json:"status_uuid,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AcknowledgeOperation) Reset() {
+	*x = AcknowledgeOperation{}
+	mi := &file_mesos_link_link_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AcknowledgeOperation) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AcknowledgeOperation) ProtoMessage() {}
+
+func (x *AcknowledgeOperation) ProtoReflect() protoreflect.Message {
+	mi := &file_mesos_link_link_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AcknowledgeOperation.ProtoReflect.Descriptor instead.
+func (*AcknowledgeOperation) Descriptor() ([]byte, []int) {
+	return file_mesos_link_link_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *AcknowledgeOperation) GetUuid() []byte {
+	if x != nil {
+		return x.Uuid
+	}
+	return nil
+}
+
+func (x *AcknowledgeOperation) GetStatusUuid() []byte {
+	if x != nil {
+		return x.StatusUuid
+	}
+	return nil
+}
+
 var File_mesos_link_link_proto protoreflect.FileDescriptor
 
 const file_mesos_link_link_proto_rawDesc = "" +
@@ -1413,7 +1634,7 @@ const file_mesos_link_link_proto_rawDesc = "" +
 	"\x04Type\x12\v\n" +
 	"\aUNKNOWN\x10\x00\x12\r\n" +
 	"\tSUBSCRIBE\x10\x01\x12\f\n" +
-	"\bMESSAGES\x10\x02\"\xea\x02\n" +
+	"\bMESSAGES\x10\x02\"\x9f\x03\n" +
 	"\tSubscribe\x12)\n" +
 	"\x05agent\x18\x01 \x02(\v2\x13.mesos.v1.AgentInfoR\x05agent\x12(\n" +
 	"\x05total\x18\x02 \x03(\v2\x12.mesos.v1.ResourceR\x05total\x12B\n" +
@@ -1424,7 +1645,10 @@ const file_mesos_link_link_proto_rawDesc = "" +
 	"frameworks\x18\x06 \x03(\v2\x17.mesos.v1.FrameworkInfoR\n" +
 	"frameworks\x12*\n" +
 	"\x05tasks\x18\a \x03(\v2\x14.souk.link.TaskStateR\x05tasks\x121\n" +
-	"\texecutors\x18\b \x03(\v2\x13.souk.link.ExecutorR\texecutors\"\xdf\x01\n" +
+	"\texecutors\x18\b \x03(\v2\x13.souk.link.ExecutorR\texecutors\x123\n" +
+	"\n" +
+	"operations\x18\t \x03(\v2\x13.mesos.v1.OperationR\n" +
+	"operations\"\xdf\x01\n" +
 	"\tTaskState\x128\n" +
 	"\fframework_id\x18\x01 \x02(\v2\x15.mesos.v1.FrameworkIDR\vframeworkId\x12&\n" +
 	"\x04info\x18\x02 \x02(\v2\x12.mesos.v1.TaskInfoR\x04info\x12,\n" +
@@ -1432,14 +1656,15 @@ const file_mesos_link_link_proto_rawDesc = "" +
 	"\x12acknowledged_state\x18\x04 \x01(\x0e2\x13.mesos.v1.TaskStateR\x11acknowledgedState\"p\n" +
 	"\bExecutor\x128\n" +
 	"\fframework_id\x18\x01 \x02(\v2\x15.mesos.v1.FrameworkIDR\vframeworkId\x12*\n" +
-	"\x04info\x18\x02 \x02(\v2\x16.mesos.v1.ExecutorInfoR\x04info\"\xc1\x03\n" +
+	"\x04info\x18\x02 \x02(\v2\x16.mesos.v1.ExecutorInfoR\x04info\"\x9f\x04\n" +
 	"\aMessage\x12\x10\n" +
 	"\x03seq\x18\x01 \x01(\x04R\x03seq\x12+\n" +
 	"\x04type\x18\x02 \x01(\x0e2\x17.souk.link.Message.TypeR\x04type\x12<\n" +
 	"\rstatus_update\x18\x03 \x01(\v2\x17.souk.link.StatusUpdateR\fstatusUpdate\x12B\n" +
 	"\x0fexecutor_exited\x18\x04 \x01(\v2\x19.souk.link.ExecutorExitedR\x0eexecutorExited\x12E\n" +
 	"\x10executor_message\x18\x05 \x01(\v2\x1a.souk.link.ExecutorMessageR\x0fexecutorMessage\x122\n" +
-	"\tresources\x18\x06 \x01(\v2\x14.souk.link.ResourcesR\tresources\"z\n" +
+	"\tresources\x18\x06 \x01(\v2\x14.souk.link.ResourcesR\tresources\x12E\n" +
+	"\x10operation_update\x18\a \x01(\v2\x1a.souk.link.OperationUpdateR\x0foperationUpdate\"\x90\x01\n" +
 	"\x04Type\x12\v\n" +
 	"\aUNKNOWN\x10\x00\x12\x11\n" +
 	"\rSTATUS_UPDATE\x10\x01\x12\x13\n" +
@@ -1448,7 +1673,8 @@ const file_mesos_link_link_proto_rawDesc = "" +
 	"\tRESOURCES\x10\x04\x12\b\n" +
 	"\x04PONG\x10\x05\x12\x0e\n" +
 	"\n" +
-	"UNREGISTER\x10\x06\"\xae\x01\n" +
+	"UNREGISTER\x10\x06\x12\x14\n" +
+	"\x10OPERATION_UPDATE\x10\a\"\xae\x01\n" +
 	"\fStatusUpdate\x128\n" +
 	"\fframework_id\x18\x01 \x02(\v2\x15.mesos.v1.FrameworkIDR\vframeworkId\x12,\n" +
 	"\x06status\x18\x02 \x02(\v2\x14.mesos.v1.TaskStatusR\x06status\x126\n" +
@@ -1464,7 +1690,7 @@ const file_mesos_link_link_proto_rawDesc = "" +
 	"executorId\x12\x12\n" +
 	"\x04data\x18\x03 \x01(\fR\x04data\"5\n" +
 	"\tResources\x12(\n" +
-	"\x05total\x18\x01 \x03(\v2\x12.mesos.v1.ResourceR\x05total\"\xb3\x06\n" +
+	"\x05total\x18\x01 \x03(\v2\x12.mesos.v1.ResourceR\x05total\"\xfd\a\n" +
 	"\x05Event\x12\x10\n" +
 	"\x03seq\x18\x01 \x01(\x04R\x03seq\x12)\n" +
 	"\x04type\x18\x02 \x01(\x0e2\x15.souk.link.Event.TypeR\x04type\x125\n" +
@@ -1479,7 +1705,9 @@ const file_mesos_link_link_proto_rawDesc = "" +
 	"\x12shutdown_framework\x18\t \x01(\v2\x1c.souk.link.ShutdownFrameworkR\x11shutdownFramework\x12H\n" +
 	"\x11shutdown_executor\x18\n" +
 	" \x01(\v2\x1b.souk.link.ShutdownExecutorR\x10shutdownExecutor\x12E\n" +
-	"\x10executor_message\x18\v \x01(\v2\x1a.souk.link.ExecutorMessageR\x0fexecutorMessage\"\xc4\x01\n" +
+	"\x10executor_message\x18\v \x01(\v2\x1a.souk.link.ExecutorMessageR\x0fexecutorMessage\x12B\n" +
+	"\x0fapply_operation\x18\f \x01(\v2\x19.souk.link.ApplyOperationR\x0eapplyOperation\x12T\n" +
+	"\x15acknowledge_operation\x18\r \x01(\v2\x1f.souk.link.AcknowledgeOperationR\x14acknowledgeOperation\"\xf4\x01\n" +
 	"\x04Type\x12\v\n" +
 	"\aUNKNOWN\x10\x00\x12\x0e\n" +
 	"\n" +
@@ -1493,7 +1721,9 @@ const file_mesos_link_link_proto_rawDesc = "" +
 	"\x12SHUTDOWN_FRAMEWORK\x10\b\x12\x15\n" +
 	"\x11SHUTDOWN_EXECUTOR\x10\t\x12\x14\n" +
 	"\x10EXECUTOR_MESSAGE\x10\n" +
-	"\"\x98\x01\n" +
+	"\x12\x13\n" +
+	"\x0fAPPLY_OPERATION\x10\v\x12\x19\n" +
+	"\x15ACKNOWLEDGE_OPERATION\x10\f\"\x98\x01\n" +
 	"\n" +
 	"Registered\x12,\n" +
 	"\bagent_id\x18\x01 \x02(\v2\x11.mesos.v1.AgentIDR\aagentId\x120\n" +
@@ -1520,7 +1750,19 @@ const file_mesos_link_link_proto_rawDesc = "" +
 	"\x10ShutdownExecutor\x128\n" +
 	"\fframework_id\x18\x01 \x02(\v2\x15.mesos.v1.FrameworkIDR\vframeworkId\x125\n" +
 	"\vexecutor_id\x18\x02 \x02(\v2\x14.mesos.v1.ExecutorIDR\n" +
-	"executorIdB5Z3github.com/soukproject/souk/proto/mesos/link;linkpb"
+	"executorId\"\x8d\x01\n" +
+	"\x0eApplyOperation\x12\x12\n" +
+	"\x04uuid\x18\x01 \x02(\fR\x04uuid\x128\n" +
+	"\fframework_id\x18\x02 \x01(\v2\x15.mesos.v1.FrameworkIDR\vframeworkId\x12-\n" +
+	"\x04info\x18\x03 \x02(\v2\x19.mesos.v1.Offer.OperationR\x04info\"\x92\x01\n" +
+	"\x0fOperationUpdate\x12\x12\n" +
+	"\x04uuid\x18\x01 \x02(\fR\x04uuid\x128\n" +
+	"\fframework_id\x18\x02 \x01(\v2\x15.mesos.v1.FrameworkIDR\vframeworkId\x121\n" +
+	"\x06status\x18\x03 \x02(\v2\x19.mesos.v1.OperationStatusR\x06status\"K\n" +
+	"\x14AcknowledgeOperation\x12\x12\n" +
+	"\x04uuid\x18\x01 \x02(\fR\x04uuid\x12\x1f\n" +
+	"\vstatus_uuid\x18\x02 \x02(\fR\n" +
+	"statusUuidB5Z3github.com/soukproject/souk/proto/mesos/link;linkpb"
 
 var (
 	file_mesos_link_link_proto_rawDescOnce sync.Once
@@ -1535,7 +1777,7 @@ func file_mesos_link_link_proto_rawDescGZIP() []byte {
 }
 
 var file_mesos_link_link_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_mesos_link_link_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
+var file_mesos_link_link_proto_msgTypes = make([]protoimpl.MessageInfo, 21)
 var file_mesos_link_link_proto_goTypes = []any{
 	(Call_Type)(0),                  // 0: souk.link.Call.Type
 	(Message_Type)(0),               // 1: souk.link.Message.Type
@@ -1558,76 +1800,90 @@ var file_mesos_link_link_proto_goTypes = []any{
 	(*UpdateFramework)(nil),         // 18: souk.link.UpdateFramework
 	(*ShutdownFramework)(nil),       // 19: souk.link.ShutdownFramework
 	(*ShutdownExecutor)(nil),        // 20: souk.link.ShutdownExecutor
-	(*v1.AgentInfo)(nil),            // 21: mesos.v1.AgentInfo
-	(*v1.Resource)(nil),             // 22: mesos.v1.Resource
-	(*v1.AgentInfo_Capability)(nil), // 23: mesos.v1.AgentInfo.Capability
-	(*v1.FrameworkInfo)(nil),        // 24: mesos.v1.FrameworkInfo
-	(*v1.FrameworkID)(nil),          // 25: mesos.v1.FrameworkID
-	(*v1.TaskInfo)(nil),             // 26: mesos.v1.TaskInfo
-	(*v1.TaskStatus)(nil),           // 27: mesos.v1.TaskStatus
-	(v1.TaskState)(0),               // 28: mesos.v1.TaskState
-	(*v1.ExecutorInfo)(nil),         // 29: mesos.v1.ExecutorInfo
-	(*v1.ExecutorID)(nil),           // 30: mesos.v1.ExecutorID
-	(*v1.AgentID)(nil),              // 31: mesos.v1.AgentID
-	(*v1.TaskID)(nil),               // 32: mesos.v1.TaskID
-	(*v1.KillPolicy)(nil),           // 33: mesos.v1.KillPolicy
+	(*ApplyOperation)(nil),          // 21: souk.link.ApplyOperation
+	(*OperationUpdate)(nil),         // 22: souk.link.OperationUpdate
+	(*AcknowledgeOperation)(nil),    // 23: souk.link.AcknowledgeOperation
+	(*v1.AgentInfo)(nil),            // 24: mesos.v1.AgentInfo
+	(*v1.Resource)(nil),             // 25: mesos.v1.Resource
+	(*v1.AgentInfo_Capability)(nil), // 26: mesos.v1.AgentInfo.Capability
+	(*v1.FrameworkInfo)(nil),        // 27: mesos.v1.FrameworkInfo
+	(*v1.Operation)(nil),            // 28: mesos.v1.Operation
+	(*v1.FrameworkID)(nil),          // 29: mesos.v1.FrameworkID
+	(*v1.TaskInfo)(nil),             // 30: mesos.v1.TaskInfo
+	(*v1.TaskStatus)(nil),           // 31: mesos.v1.TaskStatus
+	(v1.TaskState)(0),               // 32: mesos.v1.TaskState
+	(*v1.ExecutorInfo)(nil),         // 33: mesos.v1.ExecutorInfo
+	(*v1.ExecutorID)(nil),           // 34: mesos.v1.ExecutorID
+	(*v1.AgentID)(nil),              // 35: mesos.v1.AgentID
+	(*v1.TaskID)(nil),               // 36: mesos.v1.TaskID
+	(*v1.KillPolicy)(nil),           // 37: mesos.v1.KillPolicy
+	(*v1.Offer_Operation)(nil),      // 38: mesos.v1.Offer.Operation
+	(*v1.OperationStatus)(nil),      // 39: mesos.v1.OperationStatus
 }
 var file_mesos_link_link_proto_depIdxs = []int32{
 	0,  // 0: souk.link.Call.type:type_name -> souk.link.Call.Type
 	4,  // 1: souk.link.Call.subscribe:type_name -> souk.link.Subscribe
 	7,  // 2: souk.link.Call.messages:type_name -> souk.link.Message
-	21, // 3: souk.link.Subscribe.agent:type_name -> mesos.v1.AgentInfo
-	22, // 4: souk.link.Subscribe.total:type_name -> mesos.v1.Resource
-	23, // 5: souk.link.Subscribe.capabilities:type_name -> mesos.v1.AgentInfo.Capability
-	24, // 6: souk.link.Subscribe.frameworks:type_name -> mesos.v1.FrameworkInfo
+	24, // 3: souk.link.Subscribe.agent:type_name -> mesos.v1.AgentInfo
+	25, // 4: souk.link.Subscribe.total:type_name -> mesos.v1.Resource
+	26, // 5: souk.link.Subscribe.capabilities:type_name -> mesos.v1.AgentInfo.Capability
+	27, // 6: souk.link.Subscribe.frameworks:type_name -> mesos.v1.FrameworkInfo
 	5,  // 7: souk.link.Subscribe.tasks:type_name -> souk.link.TaskState
 	6,  // 8: souk.link.Subscribe.executors:type_name -> souk.link.Executor
-	25, // 9: souk.link.TaskState.framework_id:type_name -> mesos.v1.FrameworkID
-	26, // 10: souk.link.TaskState.info:type_name -> mesos.v1.TaskInfo
-	27, // 11: souk.link.TaskState.status:type_name -> mesos.v1.TaskStatus
-	28, // 12: souk.link.TaskState.acknowledged_state:type_name -> mesos.v1.TaskState
-	25, // 13: souk.link.Executor.framework_id:type_name -> mesos.v1.FrameworkID
-	29, // 14: souk.link.Executor.info:type_name -> mesos.v1.ExecutorInfo
-	1,  // 15: souk.link.Message.type:type_name -> souk.link.Message.Type
-	8,  // 16: souk.link.Message.status_update:type_name -> souk.link.StatusUpdate
-	9,  // 17: souk.link.Message.executor_exited:type_name -> souk.link.ExecutorExited
-	10, // 18: souk.link.Message.executor_message:type_name -> souk.link.ExecutorMessage
-	11, // 19: souk.link.Message.resources:type_name -> souk.link.Resources
-	25, // 20: souk.link.StatusUpdate.framework_id:type_name -> mesos.v1.FrameworkID
-	27, // 21: souk.link.StatusUpdate.status:type_name -> mesos.v1.TaskStatus
-	28, // 22: souk.link.StatusUpdate.latest_state:type_name -> mesos.v1.TaskState
-	25, // 23: souk.link.ExecutorExited.framework_id:type_name -> mesos.v1.FrameworkID
-	30, // 24: souk.link.ExecutorExited.executor_id:type_name -> mesos.v1.ExecutorID
-	25, // 25: souk.link.ExecutorMessage.framework_id:type_name -> mesos.v1.FrameworkID
-	30, // 26: souk.link.ExecutorMessage.executor_id:type_name -> mesos.v1.ExecutorID
-	22, // 27: souk.link.Resources.total:type_name -> mesos.v1.Resource
-	2,  // 28: souk.link.Event.type:type_name -> souk.link.Event.Type
-	13, // 29: souk.link.Event.registered:type_name -> souk.link.Registered
-	14, // 30: souk.link.Event.shutdown:type_name -> souk.link.Shutdown
-	15, // 31: souk.link.Event.run_task:type_name -> souk.link.RunTask
-	16, // 32: souk.link.Event.kill_task:type_name -> souk.link.KillTask
-	17, // 33: souk.link.Event.acknowledge:type_name -> souk.link.Acknowledge
-	18, // 34: souk.link.Event.update_framework:type_name -> souk.link.UpdateFramework
-	19, // 35: souk.link.Event.shutdown_framework:type_name -> souk.link.ShutdownFramework
-	20, // 36: souk.link.Event.shutdown_executor:type_name -> souk.link.ShutdownExecutor
-	10, // 37: souk.link.Event.executor_message:type_name -> souk.link.ExecutorMessage
-	31, // 38: souk.link.Registered.agent_id:type_name -> mesos.v1.AgentID
-	24, // 39: souk.link.RunTask.framework:type_name -> mesos.v1.FrameworkInfo
-	26, // 40: souk.link.RunTask.task:type_name -> mesos.v1.TaskInfo
-	25, // 41: souk.link.KillTask.framework_id:type_name -> mesos.v1.FrameworkID
-	32, // 42: souk.link.KillTask.task_id:type_name -> mesos.v1.TaskID
-	33, // 43: souk.link.KillTask.kill_policy:type_name -> mesos.v1.KillPolicy
-	25, // 44: souk.link.Acknowledge.framework_id:type_name -> mesos.v1.FrameworkID
-	32, // 45: souk.link.Acknowledge.task_id:type_name -> mesos.v1.TaskID
-	24, // 46: souk.link.UpdateFramework.framework:type_name -> mesos.v1.FrameworkInfo
-	25, // 47: souk.link.ShutdownFramework.framework_id:type_name -> mesos.v1.FrameworkID
-	25, // 48: souk.link.ShutdownExecutor.framework_id:type_name -> mesos.v1.FrameworkID
-	30, // 49: souk.link.ShutdownExecutor.executor_id:type_name -> mesos.v1.ExecutorID
-	50, // [50:50] is the sub-list for method output_type
-	50, // [50:50] is the sub-list for method input_type
-	50, // [50:50] is the sub-list for extension type_name
-	50, // [50:50] is the sub-list for extension extendee
-	0,  // [0:50] is the sub-list for field type_name
+	28, // 9: souk.link.Subscribe.operations:type_name -> mesos.v1.Operation
+	29, // 10: souk.link.TaskState.framework_id:type_name -> mesos.v1.FrameworkID
+	30, // 11: souk.link.TaskState.info:type_name -> mesos.v1.TaskInfo
+	31, // 12: souk.link.TaskState.status:type_name -> mesos.v1.TaskStatus
+	32, // 13: souk.link.TaskState.acknowledged_state:type_name -> mesos.v1.TaskState
+	29, // 14: souk.link.Executor.framework_id:type_name -> mesos.v1.FrameworkID
+	33, // 15: souk.link.Executor.info:type_name -> mesos.v1.ExecutorInfo
+	1,  // 16: souk.link.Message.type:type_name -> souk.link.Message.Type
+	8,  // 17: souk.link.Message.status_update:type_name -> souk.link.StatusUpdate
+	9,  // 18: souk.link.Message.executor_exited:type_name -> souk.link.ExecutorExited
+	10, // 19: souk.link.Message.executor_message:type_name -> souk.link.ExecutorMessage
+	11, // 20: souk.link.Message.resources:type_name -> souk.link.Resources
+	22, // 21: souk.link.Message.operation_update:type_name -> souk.link.OperationUpdate
+	29, // 22: souk.link.StatusUpdate.framework_id:type_name -> mesos.v1.FrameworkID
+	31, // 23: souk.link.StatusUpdate.status:type_name -> mesos.v1.TaskStatus
+	32, // 24: souk.link.StatusUpdate.latest_state:type_name -> mesos.v1.TaskState
+	29, // 25: souk.link.ExecutorExited.framework_id:type_name -> mesos.v1.FrameworkID
+	34, // 26: souk.link.ExecutorExited.executor_id:type_name -> mesos.v1.ExecutorID
+	29, // 27: souk.link.ExecutorMessage.framework_id:type_name -> mesos.v1.FrameworkID
+	34, // 28: souk.link.ExecutorMessage.executor_id:type_name -> mesos.v1.ExecutorID
+	25, // 29: souk.link.Resources.total:type_name -> mesos.v1.Resource
+	2,  // 30: souk.link.Event.type:type_name -> souk.link.Event.Type
+	13, // 31: souk.link.Event.registered:type_name -> souk.link.Registered
+	14, // 32: souk.link.Event.shutdown:type_name -> souk.link.Shutdown
+	15, // 33: souk.link.Event.run_task:type_name -> souk.link.RunTask
+	16, // 34: souk.link.Event.kill_task:type_name -> souk.link.KillTask
+	17, // 35: souk.link.Event.acknowledge:type_name -> souk.link.Acknowledge
+	18, // 36: souk.link.Event.update_framework:type_name -> souk.link.UpdateFramework
+	19, // 37: souk.link.Event.shutdown_framework:type_name -> souk.link.ShutdownFramework
+	20, // 38: souk.link.Event.shutdown_executor:type_name -> souk.link.ShutdownExecutor
+	10, // 39: souk.link.Event.executor_message:type_name -> souk.link.ExecutorMessage
+	21, // 40: souk.link.Event.apply_operation:type_name -> souk.link.ApplyOperation
+	23, // 41: souk.link.Event.acknowledge_operation:type_name -> souk.link.AcknowledgeOperation
+	35, // 42: souk.link.Registered.agent_id:type_name -> mesos.v1.AgentID
+	27, // 43: souk.link.RunTask.framework:type_name -> mesos.v1.FrameworkInfo
+	30, // 44: souk.link.RunTask.task:type_name -> mesos.v1.TaskInfo
+	29, // 45: souk.link.KillTask.framework_id:type_name -> mesos.v1.FrameworkID
+	36, // 46: souk.link.KillTask.task_id:type_name -> mesos.v1.TaskID
+	37, // 47: souk.link.KillTask.kill_policy:type_name -> mesos.v1.KillPolicy
+	29, // 48: souk.link.Acknowledge.framework_id:type_name -> mesos.v1.FrameworkID
+	36, // 49: souk.link.Acknowledge.task_id:type_name -> mesos.v1.TaskID
+	27, // 50: souk.link.UpdateFramework.framework:type_name -> mesos.v1.FrameworkInfo
+	29, // 51: souk.link.ShutdownFramework.framework_id:type_name -> mesos.v1.FrameworkID
+	29, // 52: souk.link.ShutdownExecutor.framework_id:type_name -> mesos.v1.FrameworkID
+	34, // 53: souk.link.ShutdownExecutor.executor_id:type_name -> mesos.v1.ExecutorID
+	29, // 54: souk.link.ApplyOperation.framework_id:type_name -> mesos.v1.FrameworkID
+	38, // 55: souk.link.ApplyOperation.info:type_name -> mesos.v1.Offer.Operation
+	29, // 56: souk.link.OperationUpdate.framework_id:type_name -> mesos.v1.FrameworkID
+	39, // 57: souk.link.OperationUpdate.status:type_name -> mesos.v1.OperationStatus
+	58, // [58:58] is the sub-list for method output_type
+	58, // [58:58] is the sub-list for method input_type
+	58, // [58:58] is the sub-list for extension type_name
+	58, // [58:58] is the sub-list for extension extendee
+	0,  // [0:58] is the sub-list for field type_name
 }
 
 func init() { file_mesos_link_link_proto_init() }
@@ -1641,7 +1897,7 @@ func file_mesos_link_link_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_mesos_link_link_proto_rawDesc), len(file_mesos_link_link_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   18,
+			NumMessages:   21,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
