@@ -27,7 +27,7 @@ type TaskRules struct {
 func Task(t *mesospb.TaskInfo, r TaskRules) error {
 	for _, rule := range []func(*mesospb.TaskInfo) error{
 		taskID, r.notActive, r.notLost, r.onAgent, killPolicy, maxCompletionTime, taskCheck, taskHealthCheck,
-		usesSomething, r.wholeGPUs, r.persistenceIDs, r.oneRole, r.notMixed, taskCommand, taskContainer, r.limits,
+		usesSomething, usableResources, r.persistenceIDs, r.oneRole, r.notMixed, taskCommand, taskContainer, r.limits,
 		sharedCgroups, commandOrExecutor, executorType, executorID, r.executorFramework, executorGrace,
 		executorParts, executorCommand, r.withExecutor, r.offered, noExecutor,
 	} {
@@ -96,8 +96,8 @@ func usesSomething(t *mesospb.TaskInfo) error {
 	return nil
 }
 
-func (r TaskRules) wholeGPUs(*mesospb.TaskInfo) error {
-	return prefixed("Task uses invalid resources: ", r.Used.WholeGPUs())
+func usableResources(t *mesospb.TaskInfo) error {
+	return prefixed("Task uses invalid resources: ", usable(t.GetResources()))
 }
 
 func (r TaskRules) persistenceIDs(*mesospb.TaskInfo) error {

@@ -43,6 +43,11 @@ type Reservation struct {
 	Labels    []Label
 }
 
+// Equal reports whether both keep a resource for the same role in the same way.
+func (r Reservation) Equal(o Reservation) bool {
+	return compareReservations([]Reservation{r}, []Reservation{o}) == 0
+}
+
 // Label is a key with an optional value. Lists of labels are kept sorted.
 type Label struct {
 	Key, Value string
@@ -122,6 +127,12 @@ func (r *Resource) Divisible() bool {
 		return true
 	}
 	return r.Disk.Source.Kind == SourcePath || r.Disk.Source.Kind == SourceRaw && r.Disk.Source.ID == ""
+}
+
+// GrowsBy reports whether a volume can be made larger by the space o: it is of the same disk, reserved and allocated alike.
+func (r *Resource) GrowsBy(o Resource) bool {
+	space := emptied(*r)
+	return compare(&space, &o) == 0
 }
 
 // Empty reports whether there is nothing of the resource.
