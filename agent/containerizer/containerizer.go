@@ -14,6 +14,9 @@ var (
 
 	// ErrExists says that the id is taken by a container not yet destroyed.
 	ErrExists = errors.New("container exists already")
+
+	// ErrNoParent says that the container to nest another one in does not run.
+	ErrNoParent = errors.New("the parent container does not run")
 )
 
 // A Containerizer runs containers on one machine. See the package comment for
@@ -58,6 +61,12 @@ type Config struct {
 	Limits   Limits  `json:"limits"`
 	Hostname string  `json:"hostname,omitempty"` // "": the machine's; needs a containerizer that isolates
 	Mounts   []Mount `json:"mounts,omitempty"`   // at most 100
+
+	// Parent is the id of a running container that this one is nested in: it
+	// enters the other's namespaces and sees its files. Without Limits of its own
+	// it is in the other's cgroup; with them it has a cgroup beside that. "": none.
+	Parent  string `json:"parent,omitempty"`
+	OwnPIDs bool   `json:"own_pids,omitempty"` // only when nested: process ids of its own below those of Parent
 }
 
 // Command is what a container runs.
@@ -66,7 +75,7 @@ type Command struct {
 	Value   string   `json:"value"`             // shell text, or a program: a path, or a name looked up in PATH of Env
 	Args    []string `json:"args,omitempty"`    // not for a shell: argv, the program's name first; empty means just Value
 	Env     []string `json:"env,omitempty"`     // KEY=value; nothing is inherited from the agent
-	User    string   `json:"user,omitempty"`    // a name or number; "": the agent's own user
+	User    string   `json:"user,omitempty"`    // a name or number; "": the agent's own user, or when nested that of the parent
 	WorkDir string   `json:"workdir,omitempty"` // absolute, or relative to the sandbox; "": the sandbox
 }
 

@@ -27,6 +27,11 @@
 // except its sandbox, and forgets it, exit record included. The agent calls it
 // once it has stored the outcome itself.
 //
+// A container may be nested in one that runs: it enters that one's namespaces,
+// which is cheap enough for a health check every second. It has a life of its own
+// like any other, but no longer than its parent: it is killed when that ends, and
+// destroyed before that is destroyed.
+//
 // Recover comes first in the life of an agent and once only. The agent names
 // the containers it knows of; running ones are adopted, the outcome of ended
 // ones is found, and for one that left no trace Wait answers "lost". All others

@@ -27,6 +27,9 @@ func (c Config) Check() error {
 	if strings.ContainsAny(c.Hostname, "/\x00 ") || len(c.Hostname) > 64 {
 		return fmt.Errorf("hostname %q: use at most 64 letters, digits, hyphens and dots", c.Hostname)
 	}
+	if err := c.checkParent(); err != nil {
+		return err
+	}
 	if err := c.Command.check(); err != nil {
 		return err
 	}
@@ -34,6 +37,25 @@ func (c Config) Check() error {
 		return err
 	}
 	return c.Limits.Check()
+}
+
+func (c Config) checkParent() error {
+	switch {
+	case c.Parent == "" && c.OwnPIDs:
+		return fmt.Errorf("own process ids are for nested containers: every other has them anyway")
+	case c.Parent == "":
+		return nil
+	case c.Parent == c.ID:
+		return fmt.Errorf("container %s cannot be nested in itself", c.ID)
+	case c.Hostname != "":
+		return fmt.Errorf("hostname %q: a nested container has that of its parent", c.Hostname)
+	case len(c.Mounts) > 0:
+		return fmt.Errorf("volume %s: a nested container has those of its parent", c.Mounts[0].Target)
+	}
+	if err := CheckID(c.Parent); err != nil {
+		return fmt.Errorf("parent: %w", err)
+	}
+	return nil
 }
 
 // CheckID says what is wrong with a container's id, or nil. It becomes the name

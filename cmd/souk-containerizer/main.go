@@ -39,6 +39,8 @@ func run(args []string) error {
 	switch args[0] {
 	case "shim":
 		return launcher.Run(dir)
+	case "nest":
+		return launcher.Nest(dir)
 	case "plain":
 		pid, err := plain.Start(dir)
 		if err != nil {
@@ -50,5 +52,5 @@ func run(args []string) error {
 }
 
 func usage(args []string) error {
-	return fmt.Errorf("%q: this program is run by the agent: souk-containerizer shim|plain DIR", args)
+	return fmt.Errorf("%q: this program is run by the agent: souk-containerizer shim|nest|plain DIR", args)
 }

@@ -230,7 +230,7 @@ func (f *Fake) Destroy(ctx context.Context, id string) error {
 	f.machine.mu.Lock()
 	defer f.machine.mu.Unlock()
 	if f.machine.containers[id] == c {
-		delete(f.machine.containers, id)
+		f.machine.forget(c)
 	}
 	return nil
 }
@@ -250,6 +250,9 @@ func (m *machine) add(c containerizer.Config) (*fakeContainer, error) {
 	defer m.mu.Unlock()
 	if _, ok := m.containers[c.ID]; ok {
 		return nil, containerizer.ErrExists
+	}
+	if parent, ok := m.containers[c.Parent]; c.Parent != "" && (!ok || !parent.running()) {
+		return nil, containerizer.ErrNoParent
 	}
 	m.launched++
 	fc := &fakeContainer{
@@ -280,14 +283,39 @@ func (m *machine) remember(id string) {
 func (m *machine) end(c *fakeContainer, t containerizer.Termination) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.endLocked(c, t)
+}
+
+// endLocked ends a container and what is nested in it.
+func (m *machine) endLocked(c *fakeContainer, t containerizer.Termination) {
 	if !c.running() {
 		return
+	}
+	for _, nested := range m.nested(c) {
+		m.endLocked(nested, containerizer.Termination{Known: true, Status: int(syscall.SIGKILL)})
 	}
 	if t.When.IsZero() {
 		t.When = time.Now()
 	}
 	c.term = t
 	close(c.ended)
+}
+
+func (m *machine) nested(c *fakeContainer) (list []*fakeContainer) {
+	for _, other := range m.containers {
+		if other.config.Parent == c.config.ID {
+			list = append(list, other)
+		}
+	}
+	return list
+}
+
+// forget removes a container and what is nested in it.
+func (m *machine) forget(c *fakeContainer) {
+	for _, nested := range m.nested(c) {
+		m.forget(nested)
+	}
+	delete(m.containers, c.config.ID)
 }
 
 func (m *machine) list(which func(*fakeContainer) bool) []string {

@@ -36,6 +36,7 @@ const patience = time.Minute
 func Run(t *testing.T, open Opener, f Features) {
 	RunLifecycle(t, open)
 	runProcesses(t, open)
+	runNested(t, open, f)
 	if f.Namespaces {
 		runNamespaces(t, open)
 	}
@@ -65,6 +66,11 @@ func RunLifecycle(t *testing.T, open Opener) {
 		{"a restarted agent finds what runs and what ended", recovered},
 		{"a restarted agent destroys orphans", orphans},
 		{"a container without a trace is lost", lost},
+		{"nested containers have a life of their own", nestedLife},
+		{"nested containers end with their parent", nestedEnd},
+		{"nested containers are destroyed with their parent", nestedDestroyed},
+		{"nothing is nested in what does not run", nestedNowhere},
+		{"a restarted agent finds nested containers", nestedRecovered},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()

@@ -35,11 +35,12 @@ type Container struct {
 // A Driver knows how processes are isolated, killed and measured. Its methods
 // may be called concurrently for different containers.
 type Driver interface {
-	// Prepare completes a spec before anything exists.
+	// Prepare completes a spec before anything exists. The parent of a nested
+	// container runs.
 	Prepare(s *shim.Spec) error
 
 	// Command is the program and arguments that start a shim for dir.
-	Command(dir shim.Dir) (path string, argv []string, err error)
+	Command(dir shim.Dir, s shim.Spec) (path string, argv []string, err error)
 
 	// Kill kills all processes of a container but not its shim, unless that is
 	// gone already. It is repeated until the shim has ended.
@@ -93,6 +94,7 @@ type entry struct {
 	ended    chan struct{} // term or failed is set
 	abort    context.CancelFunc
 	turn     chan struct{} // holds one token; whoever has it may change the container
+	closing  bool          // nothing is nested in it any more; guarded by the mu of the Keeper
 
 	err  error                     // why the launch failed, once launched is closed
 	term containerizer.Termination // once ended is closed
@@ -229,7 +231,11 @@ func (k *Keeper) Destroy(ctx context.Context, id string) error {
 		return nil
 	}
 	e.abort()
-	if err := k.destroy(ctx, e); err != nil {
+	err = k.destroyNested(ctx, e)
+	if err == nil {
+		err = k.destroy(ctx, e)
+	}
+	if err != nil {
 		return fmt.Errorf("destroy container %s: %w", id, err)
 	}
 	return nil

@@ -38,6 +38,9 @@ func (k *Keeper) launch(ctx context.Context, cfg containerizer.Config) (containe
 		return containerizer.Status{}, err
 	}
 	spec := shim.Spec{Config: cfg, Program: program}
+	if err := k.nest(ctx, &spec); err != nil {
+		return containerizer.Status{}, err
+	}
 	if err := k.driver.Prepare(&spec); err != nil {
 		return containerizer.Status{}, err
 	}
@@ -65,6 +68,9 @@ func (k *Keeper) add(e *entry) error {
 	}
 	if _, ok := k.containers[e.c.ID]; ok {
 		return containerizer.ErrExists
+	}
+	if parent := e.c.Spec.Config.Parent; parent != "" && !k.open(parent) {
+		return containerizer.ErrNoParent
 	}
 	k.containers[e.c.ID] = e
 	return nil
@@ -94,7 +100,7 @@ func (k *Keeper) start(ctx context.Context, e *entry) error {
 	if err := e.dir.WriteSpec(e.c.Spec); err != nil {
 		return err
 	}
-	pipe, pid, err := k.spawn(e.dir)
+	pipe, pid, err := k.spawn(e.dir, e.c.Spec)
 	if err != nil {
 		return err
 	}
@@ -112,6 +118,9 @@ func (k *Keeper) start(ctx context.Context, e *entry) error {
 	if errors.Is(err, shim.ErrDied) {
 		return fmt.Errorf("%w: %s", err, e.dir.Log())
 	}
+	if refusal, ok := errors.AsType[*shim.Refusal](err); ok {
+		return shim.ExecError(e.c.Spec.Program, refusal.Errno)
+	}
 	if err != nil {
 		return err
 	}
@@ -122,8 +131,8 @@ func (k *Keeper) start(ctx context.Context, e *entry) error {
 }
 
 // spawn starts a shim that holds the lock of dir and leads a session of its own.
-func (k *Keeper) spawn(dir shim.Dir) (ready *os.File, pid int, err error) {
-	path, argv, err := k.driver.Command(dir)
+func (k *Keeper) spawn(dir shim.Dir, spec shim.Spec) (ready *os.File, pid int, err error) {
+	path, argv, err := k.driver.Command(dir, spec)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -226,6 +235,7 @@ func (k *Keeper) settle(e *entry, without string) {
 	k.driver.Collect(e.container(), &t)
 	e.term = t
 	close(e.ended)
+	k.endNested(e)
 }
 
 // killRest kills what a shim that was killed itself left behind.

@@ -31,6 +31,7 @@ func (k *Keeper) Recover(ctx context.Context, known []string) (alive []string, e
 			return nil, fmt.Errorf("recover container %s: %w", id, err)
 		}
 	}
+	k.endStrays()
 	for _, id := range found {
 		if !slices.Contains(known, id) {
 			k.log.Info("destroying an orphan", zap.String("container_id", id))

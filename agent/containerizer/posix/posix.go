@@ -49,10 +49,13 @@ func (d driver) Prepare(s *shim.Spec) error {
 	if s.Config.Hostname != "" {
 		return errors.New("a hostname needs a containerizer that isolates: run the agent as root with --containerizer=runc")
 	}
+	if s.Config.OwnPIDs {
+		return errors.New("process ids of its own need a containerizer that isolates: run the agent as root with --containerizer=runc")
+	}
 	return link(s.Config.Sandbox, s.Config.Mounts)
 }
 
-func (d driver) Command(dir shim.Dir) (string, []string, error) {
+func (d driver) Command(dir shim.Dir, _ shim.Spec) (string, []string, error) {
 	if d.helper != "" {
 		return d.helper, []string{"souk-containerizer", "plain", string(dir)}, nil
 	}

@@ -131,6 +131,10 @@ func (d *driver) Prepare(s *shim.Spec) error {
 	if !d.limits {
 		return nil
 	}
+	if s.Parent != nil && s.Config.Limits == (containerizer.Limits{}) {
+		s.Isolation.Cgroup, s.Isolation.Shared = s.Parent.Cgroup, true
+		return nil
+	}
 	s.Isolation.Cgroup = d.group(s.Config.ID)
 	if s.Config.Limits.PIDs == 0 {
 		s.Config.Limits.PIDs = d.pids
@@ -143,39 +147,65 @@ func (d *driver) Prepare(s *shim.Spec) error {
 
 func (d *driver) group(id string) string { return path.Join(d.root, id) }
 
-func (d *driver) Command(dir shim.Dir) (string, []string, error) {
-	return fmt.Sprintf("/proc/self/fd/%d", d.helper.Fd()), []string{HelperName, "shim", string(dir)}, nil
+func (d *driver) Command(dir shim.Dir, s shim.Spec) (string, []string, error) {
+	stage := "shim"
+	if s.Parent != nil {
+		stage = "nest"
+	}
+	return fmt.Sprintf("/proc/self/fd/%d", d.helper.Fd()), []string{HelperName, stage, string(dir)}, nil
+}
+
+// grouped reports whether a container has a cgroup of its own.
+func (d *driver) grouped(c keeper.Container) bool {
+	return d.limits && !c.Spec.Isolation.Shared
 }
 
 // Kill kills process 1 of the container, with which the kernel kills all others,
 // and what is in the cgroup: between the two stages of a launch there may be
 // processes in the one that are not below the other.
+//
+// One nested in another's process ids and cgroup is known by its parent: the shim,
+// or, if that is gone, its first process, to which all that loses its parent comes.
 func (d *driver) Kill(c keeper.Container) error {
+	if c.Spec.Parent != nil && !c.Spec.Config.OwnPIDs && !d.grouped(c) {
+		return killNested(c)
+	}
 	if c.Init.PID != 0 && c.Init.Alive() {
 		if err := syscall.Kill(c.Init.PID, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
 			return err
 		}
 	}
-	if d.limits {
+	if d.grouped(c) {
 		return d.tree.Group(d.group(c.ID)).Kill()
 	}
 	return nil
 }
 
+func killNested(c keeper.Container) error {
+	if c.Shim.PID != 0 && c.Shim.Alive() {
+		return shim.KillTree(c.Shim.PID)
+	}
+	if c.Init.PID == 0 || !c.Init.Alive() {
+		return nil
+	}
+	if err := shim.KillTree(c.Init.PID); err != nil {
+		return err
+	}
+	return syscall.Kill(c.Init.PID, syscall.SIGKILL)
+}
+
 // Signal leaves process 1 out: it ignores most signals, and must not stop or
-// report an end while others live.
+// report an end while others live. What is nested in the container is not below
+// process 1 and has signals of its own.
 func (d *driver) Signal(c keeper.Container, sig syscall.Signal) error {
 	if sig == syscall.SIGKILL {
 		return d.Kill(c)
 	}
-	pids, err := d.processes(c)
+	pids, err := shim.Tree(c.Init.PID)
 	if err != nil {
 		return err
 	}
 	for _, pid := range pids {
-		if pid == c.Init.PID {
-			continue
-		}
 		if err := syscall.Kill(pid, sig); err != nil && !errors.Is(err, syscall.ESRCH) {
 			return fmt.Errorf("send %v to process %d: %w", sig, pid, err)
 		}
@@ -183,15 +213,8 @@ func (d *driver) Signal(c keeper.Container, sig syscall.Signal) error {
 	return nil
 }
 
-func (d *driver) processes(c keeper.Container) ([]int, error) {
-	if d.limits {
-		return d.tree.Group(d.group(c.ID)).Procs()
-	}
-	return shim.Tree(c.Init.PID)
-}
-
 func (d *driver) Update(c keeper.Container, l containerizer.Limits) error {
-	if !d.limits {
+	if !d.grouped(c) {
 		return nil
 	}
 	return d.tree.Group(d.group(c.ID)).Update(l)
@@ -200,7 +223,7 @@ func (d *driver) Update(c keeper.Container, l containerizer.Limits) error {
 // Stats leaves process 1 out of the count: it is ours.
 func (d *driver) Stats(c keeper.Container) (s containerizer.Statistics, err error) {
 	l := c.Spec.Config.Limits
-	if d.limits {
+	if d.grouped(c) {
 		s = d.tree.Group(d.group(c.ID)).Stats()
 		s.Processes, s.Threads = max(s.Processes-1, 0), max(s.Threads-1, 0)
 	} else {
@@ -215,7 +238,7 @@ func (d *driver) Stats(c keeper.Container) (s containerizer.Statistics, err erro
 // need not be the command: it counts if the command died of it, or exited with
 // the status by which a shell says that of its child.
 func (d *driver) Collect(c keeper.Container, t *containerizer.Termination) {
-	if !d.limits {
+	if !d.grouped(c) {
 		return
 	}
 	g := d.tree.Group(d.group(c.ID))
@@ -226,7 +249,7 @@ func (d *driver) Collect(c keeper.Container, t *containerizer.Termination) {
 }
 
 func (d *driver) Clean(c keeper.Container) error {
-	if !d.limits {
+	if !d.grouped(c) {
 		return nil
 	}
 	return d.tree.Group(d.group(c.ID)).Remove()

@@ -12,6 +12,6 @@
 // finds there and does not know.
 //
 // Left out for now and refused, not imitated: containers without root (level
-// None, with a reason), images, private networks, devices beyond the harmless
-// ones, and namespaces shared between containers.
+// None, with a reason), images, private networks and devices beyond the harmless
+// ones.
 package runc

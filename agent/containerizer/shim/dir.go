@@ -23,11 +23,19 @@ type Spec struct {
 	Config    containerizer.Config `json:"config"`
 	Program   Program              `json:"program"`
 	Isolation Isolation            `json:"isolation"`
+	Parent    *Parent              `json:"parent,omitempty"` // of a nested container
+}
+
+// Parent is the running container that a nested one enters.
+type Parent struct {
+	Init   Process `json:"init"`
+	Cgroup string  `json:"cgroup,omitempty"`
 }
 
 // Isolation is what only an isolating containerizer sets.
 type Isolation struct {
 	Cgroup      string   `json:"cgroup,omitempty"` // path below the hierarchies' roots; "" means no cgroups
+	Shared      bool     `json:"shared,omitempty"` // the cgroup is that of the parent
 	OOMScoreAdj *int     `json:"oom_score_adj,omitempty"`
 	Seccomp     bool     `json:"seccomp,omitempty"`
 	Mask        []string `json:"mask,omitempty"` // directories the command must not see

@@ -34,11 +34,11 @@ func (p Process) Alive() bool {
 // Tree returns the pids of all living descendants of a process, parents before
 // children, without itself.
 func Tree(root int) ([]int, error) {
-	table, err := processes()
+	table, err := descendants(root)
 	if err != nil {
 		return nil, err
 	}
-	return pids(below(table, root)), nil
+	return pids(table), nil
 }
 
 // below picks the living descendants of root.
@@ -73,31 +73,35 @@ func pids(table []process) []int {
 // new appears, so that a tree that grows is caught, too; still, a caller repeats
 // it until nothing is left.
 func KillTree(root int) error {
-	return killAll(func(table []process) []process { return below(table, root) })
+	return killAll(func() ([]process, error) { return descendants(root) })
 }
 
 // KillSession kills the processes of the session that leader began, and their
 // descendants.
 func KillSession(leader int) error {
-	return killAll(func(table []process) []process {
+	return killAll(func() ([]process, error) {
+		table, err := processes()
+		if err != nil {
+			return nil, err
+		}
 		var found []process
 		for _, p := range table {
 			if p.session == leader && !p.zombie && p.pid != os.Getpid() {
 				found = append(found, p)
 			}
 		}
-		return append(found, below(table, leader)...)
+		return append(found, below(table, leader)...), nil
 	})
 }
 
-func killAll(which func([]process) []process) error {
+func killAll(which func() ([]process, error)) error {
 	var stopped []int
 	for range 100 {
-		table, err := processes()
+		table, err := which()
 		if err != nil {
 			return err
 		}
-		fresh := slices.DeleteFunc(pids(which(table)), func(pid int) bool { return slices.Contains(stopped, pid) })
+		fresh := slices.DeleteFunc(pids(table), func(pid int) bool { return slices.Contains(stopped, pid) })
 		if len(fresh) == 0 {
 			break
 		}
@@ -116,11 +120,11 @@ func killAll(which func([]process) []process) error {
 // that have ended is not known.
 func Measure(root int) (containerizer.Statistics, error) {
 	s := containerizer.Statistics{Time: time.Now()}
-	table, err := processes()
+	table, err := descendants(root)
 	if err != nil {
 		return s, err
 	}
-	for _, p := range below(table, root) {
+	for _, p := range table {
 		s.Processes++
 		s.Threads += p.threads
 		s.CPUUser += p.user

@@ -44,6 +44,12 @@ func parseRow(line []byte) (process, bool) {
 	}, true
 }
 
+// descendants finds what is below root, parents before children.
+func descendants(root int) ([]process, error) {
+	table, err := processes()
+	return below(table, root), err
+}
+
 func inspect(pid int) (process, error) {
 	table, err := processes()
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"strings"
 	"syscall"
 )
@@ -81,6 +82,11 @@ func Hold() error {
 	return nil
 }
 
+// A Refusal says that the kernel refused to run the command; see ExecError.
+type Refusal struct{ Errno syscall.Errno }
+
+func (r *Refusal) Error() string { return "the command cannot be run: " + r.Errno.Error() }
+
 // ErrDied says that a shim ended without an answer.
 var ErrDied = errors.New("the shim died without an answer")
 
@@ -100,6 +106,12 @@ func Await(pipe io.Reader) (Process, error) {
 			return Process{}, fmt.Errorf("answer of the shim: %w", err)
 		}
 		return p, nil
+	case 'x':
+		n, err := strconv.Atoi(string(data[1:]))
+		if err != nil {
+			return Process{}, fmt.Errorf("answer of the shim: %w", err)
+		}
+		return Process{}, &Refusal{Errno: syscall.Errno(n)}
 	case 'e':
 		return Process{}, errors.New(strings.Join(strings.Fields(string(data[1:])), " "))
 	}

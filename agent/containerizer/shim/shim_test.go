@@ -101,8 +101,10 @@ func TestAwaitReadsAnswers(t *testing.T) {
 	}{
 		{"running", `k{"pid":7,"start":9}`, Process{PID: 7, Start: 9}, ""},
 		{"failed", "eno such\nfile", Process{}, "no such file"},
+		{"refused by the kernel", "x13", Process{}, "permission denied"},
+		{"refused for no reason", "x", Process{}, "answer of the shim"},
 		{"died", "", Process{}, "died"},
-		{"garbage", "x", Process{}, "begins with"},
+		{"garbage", "y", Process{}, "begins with"},
 		{"broken", "k{", Process{}, "answer of the shim"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -42,6 +42,18 @@ func (g Group) unified(name string) (path string, ok bool) {
 	return path, err == nil
 }
 
+// Dirs lists the directories of the group, one per hierarchy it is in.
+func (g Group) Dirs() []string {
+	var dirs []string
+	for _, mount := range g.tree.Mounts {
+		dir := filepath.Join(mount, g.path)
+		if _, err := os.Stat(dir); err == nil {
+			dirs = append(dirs, dir)
+		}
+	}
+	return dirs
+}
+
 // Procs lists the processes in the group; none if it does not exist.
 func (g Group) Procs() ([]int, error) {
 	pids, err := readPIDs(g.file("pids", "cgroup.procs"))

@@ -13,6 +13,8 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
+var errNoSeccomp = errors.New("this souk-containerizer was built without seccomp: build it with -tags seccomp or switch seccomp off")
+
 // filter is Docker's default list of system calls, for the machine's own ABI
 // only: the 32-bit ones would triple the time of a launch. Programs built for
 // them are killed.
@@ -21,7 +23,7 @@ func filter(on bool) (*configs.Seccomp, error) {
 		return nil, nil
 	}
 	if !seccomp.Enabled {
-		return nil, errors.New("this souk-containerizer was built without seccomp: build it with -tags seccomp or switch seccomp off")
+		return nil, errNoSeccomp
 	}
 	all, err := profile.GetDefaultProfile(&specs.Spec{
 		Process: &specs.Process{Capabilities: &specs.LinuxCapabilities{Bounding: capabilities(0).Bounding}},

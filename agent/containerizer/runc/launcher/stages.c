@@ -7,6 +7,7 @@
  *   wait DIR PID FD         the parent of container process PID, until its end
  *   reap DROP PATH ARGV...  process 1 of a container, the parent of its command;
  *                           DROP is the name of a variable it is not given, or ""
+ *   perform DIR             a whole shim that was given a plan: see perform.c
  *
  * The first process of a container tells the shim how the command fares with
  * records of two native ints: a kind and a value.
@@ -25,6 +26,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "plan.h"
 #include "stages.h"
 
 static void die(const char *what) {
@@ -90,16 +92,18 @@ static int status_of(int fd, int own) {
 	return own;
 }
 
-static void wait_for_end(const char *path, pid_t init, int fd) {
-	int ended = 0, dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (dir < 0)
-		die("open the container's directory");
+/* Nobody but the agent's SIGKILL ends a shim before its container. */
+void stage_settle(void) {
 	prctl(PR_SET_NAME, "souk-shim");
+	prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
 	signal(SIGTERM, SIG_IGN);
 	signal(SIGINT, SIG_IGN);
 	signal(SIGHUP, SIG_IGN);
 	signal(SIGPIPE, SIG_IGN);
-	for (;;) {
+}
+
+void stage_wait(int dir, pid_t init, int fd) {
+	for (int ended = 0;;) {
 		int status;
 		pid_t pid = waitpid(-1, &status, ended ? WNOHANG : 0);
 		if (pid == init) {
@@ -116,10 +120,33 @@ static void wait_for_end(const char *path, pid_t init, int fd) {
 	}
 }
 
-static void tell(int fd, int kind, int value) {
+static void wait_for_end(const char *path, pid_t init, int fd) {
+	int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dir < 0)
+		die("open the container's directory");
+	stage_settle();
+	stage_wait(dir, init, fd);
+}
+
+void stage_tell(int fd, int kind, int value) {
 	struct stage_record r = {kind, value};
 	if (write(fd, &r, sizeof r) != sizeof r)
 		_exit(1);
+}
+
+/* Process 1 takes all others with it. The first process of a nested container
+ * that shares the process ids of its parent has to kill what the command left. */
+void stage_reap(pid_t command, int report) {
+	int status;
+	for (pid_t pid; (pid = waitpid(-1, &status, 0)) != command;)
+		if (pid < 0 && errno != EINTR)
+			_exit(1);
+	stage_tell(report, STAGE_ENDED, status);
+	while (getpid() != 1 && waitpid(-1, NULL, WNOHANG) >= 0) {
+		kill_children();
+		poll(NULL, 0, 2);
+	}
+	_exit(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
 }
 
 /* Runs the command; if the kernel refuses it, errno goes into the pipe, which
@@ -146,18 +173,18 @@ static void drop(char **envp, const char *name) {
 /* Process 1 ignores signals it has no handler for, so the command is not process
  * 1: it dies of SIGTERM like anywhere else. */
 static void reap(char **argv, char **envp) {
-	int ends[2], failed = 0, status;
+	int ends[2], failed = 0;
 	prctl(PR_SET_NAME, "souk-init");
 	fcntl(STAGE_REPORT_FD, F_SETFD, FD_CLOEXEC);
 	fcntl(STAGE_SELF_FD, F_SETFD, FD_CLOEXEC);
 	if (pipe2(ends, O_CLOEXEC) < 0) {
-		tell(STAGE_REPORT_FD, STAGE_FAILED, errno);
+		stage_tell(STAGE_REPORT_FD, STAGE_FAILED, errno);
 		_exit(1);
 	}
 	drop(envp, argv[2]);
 	pid_t command = fork();
 	if (command < 0) {
-		tell(STAGE_REPORT_FD, STAGE_FAILED, errno);
+		stage_tell(STAGE_REPORT_FD, STAGE_FAILED, errno);
 		_exit(1);
 	}
 	if (command == 0)
@@ -165,23 +192,15 @@ static void reap(char **argv, char **envp) {
 	close(STAGE_SELF_FD);
 	close(ends[1]);
 	if (read(ends[0], &failed, sizeof failed) == sizeof failed) {
-		tell(STAGE_REPORT_FD, STAGE_FAILED, failed);
+		stage_tell(STAGE_REPORT_FD, STAGE_FAILED, failed);
 		_exit(127);
 	}
 	close(ends[0]);
 	close(0);
 	close(1);
 	close(2);
-	tell(STAGE_REPORT_FD, STAGE_RUNS, 0);
-	for (;;) {
-		pid_t pid = waitpid(-1, &status, 0);
-		if (pid == command)
-			break;
-		if (pid < 0 && errno != EINTR)
-			_exit(1);
-	}
-	tell(STAGE_REPORT_FD, STAGE_ENDED, status);
-	_exit(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
+	stage_tell(STAGE_REPORT_FD, STAGE_RUNS, 0);
+	stage_reap(command, STAGE_REPORT_FD);
 }
 
 /* Before nsenter's constructor, which has no priority: what is in the environment
@@ -193,4 +212,6 @@ static void __attribute__((constructor(101))) stage(int argc, char **argv, char 
 		wait_for_end(argv[2], (pid_t)atoi(argv[3]), atoi(argv[4]));
 	else if (argc >= 5 && !strcmp(argv[1], "reap"))
 		reap(argv, envp);
+	else if (argc == 3 && !strcmp(argv[1], "perform"))
+		perform(argv[2]);
 }
