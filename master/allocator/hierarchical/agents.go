@@ -22,8 +22,7 @@ type agent struct {
 
 	holdings []holding // sorted by client
 	filters  filters
-	expiry   int       // place in expiries, or -1
-	used     time.Time // when something was given back last that was in use
+	expiry   int // place in expiries, or -1
 
 	touched  bool // in news.touched
 	withheld bool // in news.withheld
@@ -37,7 +36,7 @@ func (h *Allocator) AddAgent(now time.Time, spec allocator.Agent, held []allocat
 	total := spec.Total
 	spec.Total = nil
 	a := h.agents.add(agent{
-		spec: spec, active: true, expiry: -1, used: now,
+		spec: spec, active: true, expiry: -1,
 		shared: h.shapes.nothing, whole: h.shapes.nothing, free: h.shapes.nothing,
 	})
 	h.agentIDs[spec.ID] = a
@@ -121,6 +120,7 @@ func (h *Allocator) setTotal(a int32, total resources.Resources) {
 func (h *Allocator) changeTotal(a int32, total, goes, comes resources.Resources) {
 	x := h.agents.at(a)
 	h.totals.Change(goes.Quantities(), comes.Quantities())
+	h.capacity = h.capacity.Sub(quantities(goes, isKept)).Add(quantities(comes, isKept))
 	h.reserve(comes)
 	h.unreserve(goes)
 	x.spec.Total = total

@@ -507,3 +507,18 @@ func volumes(kind, role string) resources.Resources {
 	}
 	return resources.Of(list...)
 }
+
+// BenchmarkExplain: one visit of an explanation of everything, when everybody has declined everything: that is how
+// long others wait.
+func BenchmarkExplain(b *testing.B) {
+	eachSize(b, func(b *testing.B, s size) {
+		h := s.world()
+		s.declineAll(h, start)
+		visit := stopwatch{name: "cpu-ms/visit"}
+		var from allocator.Cursor
+		for b.Loop() {
+			visit.time(func() { from = h.ExplainAll(start, allocator.Question{From: from}).Next })
+		}
+		visit.report(b)
+	})
+}

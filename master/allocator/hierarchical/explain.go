@@ -81,19 +81,12 @@ func (h *Allocator) cutBy(a, c int32) allocator.ReasonName {
 	return allocator.QuotaHeadroom
 }
 
-// Bounds of ExplainAll: a question may be about every framework and every agent.
-const (
-	maxPairs    = 1 << 18
-	maxExamples = 3
-	maxHolders  = 5
-)
-
 // explanation is an Explanation in the making.
 type explanation struct {
 	*Allocator
-	now    time.Time
-	pairs  int
-	groups map[groupKey]*group
+	now     time.Time
+	insight allocator.Insight
+	groups  map[groupKey]*group
 }
 
 type groupKey struct {
@@ -108,51 +101,46 @@ type group struct {
 
 // ExplainAll is part of allocator.Explainer.
 func (h *Allocator) ExplainAll(now time.Time, q allocator.Question) allocator.Explanation {
-	e := &explanation{Allocator: h, now: now, groups: map[groupKey]*group{}}
-	agents := h.asked(q.Agent)
-	clients := h.askedClients(q)
-	for _, c := range clients {
-		for _, a := range agents {
-			if e.pairs++; e.pairs <= maxPairs {
-				e.pair(a, c)
+	e := &explanation{Allocator: h, now: now, insight: q.Insight, groups: map[groupKey]*group{}}
+	most, pairs := q.Pairs, 0
+	if most <= 0 {
+		most = allocator.DefaultPairs
+	}
+	first, end := h.rowsAsked(q.Agent)
+	from := max(first, q.From.Agent)
+	for c := q.From.Client; c < len(h.clients.rows); c++ {
+		for a := from; a < end && h.isAsked(c, &q); a++ {
+			switch {
+			case h.agents.rows[a].spec.ID == "":
+			case pairs == most:
+				return e.finish(pairs, allocator.Cursor{Client: c, Agent: a})
+			default:
+				pairs++
+				e.pair(int32(a), int32(c))
 			}
 		}
+		from = first
 	}
-	out := e.finish()
-	out.Skipped = max(e.pairs-maxPairs, 0)
-	return out
+	return e.finish(pairs, allocator.Cursor{})
 }
 
-// asked lists the agents of a question in the order of their ids, so that examples do not depend on history.
-func (h *Allocator) asked(id mesos.AgentID) []int32 {
-	var list []int32
-	for a := range h.agents.rows {
-		if x := h.agents.rows[a].spec.ID; x != "" && (id == "" || id == x) {
-			list = append(list, int32(a))
-		}
+// rowsAsked is the rows of the agents that a question is about.
+func (h *Allocator) rowsAsked(id mesos.AgentID) (first, end int) {
+	if id == "" {
+		return 0, len(h.agents.rows)
 	}
-	slices.SortFunc(list, func(a, b int32) int { return cmp.Compare(h.agents.at(a).spec.ID, h.agents.at(b).spec.ID) })
-	return list
+	a, ok := h.agentIDs[id]
+	if !ok {
+		return 0, 0
+	}
+	return int(a), int(a) + 1
 }
 
-// askedClients lists the subscribed clients of a question, sorted by framework and role.
-func (h *Allocator) askedClients(q allocator.Question) []int32 {
-	var list []int32
-	for c := range h.clients.rows {
-		x := h.clients.at(int32(c))
-		if x.subscribed && (q.Role == "" || q.Role == x.name) &&
-			(q.Framework == "" || q.Framework == h.frameworks.at(x.framework).spec.ID) {
-			list = append(list, int32(c))
-		}
-	}
-	slices.SortFunc(list, h.byName)
-	return list
-}
-
-func (h *Allocator) byName(c, d int32) int {
-	x, y := h.clients.at(c), h.clients.at(d)
-	return cmp.Or(cmp.Compare(h.frameworks.at(x.framework).spec.ID, h.frameworks.at(y.framework).spec.ID),
-		cmp.Compare(x.name, y.name))
+// isAsked reports whether a question is about a client.
+func (h *Allocator) isAsked(c int, q *allocator.Question) bool {
+	x := &h.clients.rows[c]
+	return x.subscribed && (q.Role == "" || q.Role == x.name) &&
+		(q.Framework == "" || q.Framework == h.frameworks.at(x.framework).spec.ID)
 }
 
 // pair finds the reasons of one agent and client.
@@ -162,8 +150,11 @@ func (e *explanation) pair(a, c int32) {
 		reasons = because(allocator.OthersFirst)
 	}
 	for _, r := range reasons {
-		if r.Name == allocator.NothingFree {
+		switch {
+		case r.Name == allocator.NothingFree:
 			r.Name = e.whyNothing(a, c)
+		case r.Name == allocator.AgentInactive && e.insight != nil:
+			r.Name = e.insight.Inactive(e.agents.at(a).spec.ID)
 		}
 		e.count(a, c, r)
 	}
@@ -174,8 +165,16 @@ func (e *explanation) whyNothing(a, c int32) allocator.ReasonName {
 	x := e.agents.at(a)
 	switch {
 	case x.free.empty() && len(x.holdings) == 1 && x.holdings[0].client == c:
+		if e.offered(a, c) {
+			return allocator.OfferedToItself
+		}
 		return allocator.HeldByItself
 	case x.free.empty():
+		for _, held := range x.holdings {
+			if e.offered(a, held.client) {
+				return allocator.OfferedToOthers
+			}
+		}
 		return allocator.HeldByOthers
 	}
 	name := e.clients.at(c).name
@@ -185,6 +184,13 @@ func (e *explanation) whyNothing(a, c int32) allocator.ReasonName {
 	return allocator.NotCapable
 }
 
+// offered reports whether something a client holds of an agent is in an offer, as far as that is known.
+func (e *explanation) offered(a, c int32) bool {
+	x := e.clients.at(c)
+	return e.insight != nil && e.insight.Offered(e.frameworks.at(x.framework).spec.ID, x.name, e.agents.at(a).spec.ID)
+}
+
+// count adds an agent to its group.
 func (e *explanation) count(a, c int32, r allocator.Reason) {
 	key := groupKey{c, r.Name}
 	g := e.groups[key]
@@ -194,37 +200,40 @@ func (e *explanation) count(a, c int32, r allocator.Reason) {
 		g.Framework, g.Role, g.Reason = e.frameworks.at(x.framework).spec.ID, x.name, r.Name
 		e.groups[key] = g
 	}
-	x := e.agents.at(a)
-	if g.Agents++; len(g.Examples) < maxExamples {
-		g.Examples = append(g.Examples, x.spec.ID)
-	}
-	if !r.Until.IsZero() {
-		if g.First.IsZero() || r.Until.Before(g.First) {
-			g.First = r.Until
-		}
-		if r.Until.After(g.Last) {
-			g.Last = r.Until
-		}
-	}
-	if r.Name == allocator.HeldByOthers {
-		for _, held := range x.holdings {
+	g.add(e.agents.at(a).spec.ID, r.Until)
+	for _, held := range e.agents.at(a).holdings {
+		if r.Name == allocator.HeldByOthers || r.Name == allocator.OfferedToOthers && e.offered(a, held.client) {
 			g.holders[held.client]++
 		}
 	}
 }
 
-// finish sorts everything.
-func (e *explanation) finish() allocator.Explanation {
-	var out allocator.Explanation
+// add counts an agent; the examples are those with the smallest ids, so that they do not depend on history.
+func (g *group) add(id mesos.AgentID, until time.Time) {
+	g.Agents++
+	if at, _ := slices.BinarySearch(g.Examples, id); at < allocator.MaxExamples {
+		g.Examples = slices.Insert(g.Examples, at, id)
+		g.Examples = g.Examples[:min(len(g.Examples), allocator.MaxExamples)]
+	}
+	if until.IsZero() {
+		return
+	}
+	if g.First.IsZero() || until.Before(g.First) {
+		g.First = until
+	}
+	if until.After(g.Last) {
+		g.Last = until
+	}
+}
+
+// finish puts everything in order.
+func (e *explanation) finish(pairs int, next allocator.Cursor) allocator.Explanation {
+	out := allocator.Explanation{}
 	for _, g := range e.groups {
 		g.Holders = e.holders(g.holders)
 		out.Groups = append(out.Groups, g.Group)
 	}
-	slices.SortFunc(out.Groups, func(a, b allocator.Group) int {
-		return cmp.Or(cmp.Compare(a.Framework, b.Framework), cmp.Compare(a.Role, b.Role),
-			cmp.Compare(b.Agents, a.Agents), cmp.Compare(a.Reason, b.Reason))
-	})
-	return out
+	return out.Merge(allocator.Explanation{Pairs: pairs, Next: next})
 }
 
 func (e *explanation) holders(agents map[int32]int) []allocator.Holder {
@@ -232,23 +241,15 @@ func (e *explanation) holders(agents map[int32]int) []allocator.Holder {
 		return cmp.Or(cmp.Compare(agents[d], agents[c]), e.byName(c, d))
 	})
 	var out []allocator.Holder
-	for _, c := range list[:min(len(list), maxHolders)] {
+	for _, c := range list[:min(len(list), allocator.MaxHolders)] {
 		x := e.clients.at(c)
 		out = append(out, allocator.Holder{Framework: e.frameworks.at(x.framework).spec.ID, Role: x.name, Agents: agents[c]})
 	}
 	return out
 }
 
-// Empty is part of allocator.Overseer.
-func (h *Allocator) Empty() []allocator.EmptyAgent {
-	var out []allocator.EmptyAgent
-	for i := range h.agents.rows {
-		if x := h.agents.at(int32(i)); x.spec.ID != "" && len(x.holdings) == 0 {
-			out = append(out, allocator.EmptyAgent{ID: x.spec.ID, Since: x.used})
-		}
-	}
-	slices.SortFunc(out, func(a, b allocator.EmptyAgent) int {
-		return cmp.Or(a.Since.Compare(b.Since), cmp.Compare(a.ID, b.ID))
-	})
-	return out
+func (h *Allocator) byName(c, d int32) int {
+	x, y := h.clients.at(c), h.clients.at(d)
+	return cmp.Or(cmp.Compare(h.frameworks.at(x.framework).spec.ID, h.frameworks.at(y.framework).spec.ID),
+		cmp.Compare(x.name, y.name))
 }

@@ -49,6 +49,7 @@ type Allocator struct {
 	owing      int                  // those of them whose guarantee is not covered
 	required   resources.Quantities // what must stay free for guarantees that are not covered (mesos-api 24.3)
 	free       resources.Quantities // what quota can count, of all active agents
+	capacity   resources.Quantities // of all agents, without what is revocable
 	exceptions int                  // frameworks with minima of their own
 
 	news

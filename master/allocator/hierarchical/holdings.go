@@ -129,9 +129,6 @@ func (h *Allocator) holdAll(now time.Time, held allocator.Holding, a int32) {
 
 // Recover is part of allocator.Allocator.
 func (h *Allocator) Recover(now time.Time, id mesos.FrameworkID, agent mesos.AgentID, r resources.Resources) {
-	if a, ok := h.agentIDs[agent]; ok {
-		h.agents.at(a).used = now
-	}
 	h.giveBack(now, id, agent, r, nil)
 }
 

@@ -190,10 +190,7 @@ func shrink(r resources.Resources, limits resources.Limits) resources.Resources 
 
 // Headroom is part of allocator.Overseer.
 func (h *Allocator) Headroom() allocator.Headroom {
-	out := allocator.Headroom{Free: h.free, Required: h.required, Short: h.required.Sub(h.free)}
-	for i := range h.agents.rows {
-		out.Capacity = out.Capacity.Add(quantities(h.agents.at(int32(i)).spec.Total, isKept))
-	}
+	out := allocator.Headroom{Capacity: h.capacity, Free: h.free, Required: h.required, Short: h.required.Sub(h.free)}
 	for _, r := range h.quotas {
 		x := h.roles.at(r)
 		out.Guarantees = out.Guarantees.Add(x.quota.Guarantees)

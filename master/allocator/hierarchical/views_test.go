@@ -53,34 +53,11 @@ func TestPackLeavesEmptyAgentsForLast(t *testing.T) {
 		}
 		h.AddAgent(start, allocator.Agent{ID: mesos.AgentID(fmt.Sprintf("a%02d", i)), Total: mustParse("cpus:2;mem:1024")}, held)
 	}
-	if got := len(h.Empty()); got != 10 {
-		t.Errorf("%d empty agents, want 10", got)
-	}
 	for i, x := range h.Allocate(start.Add(time.Second)) {
 		empty := x.Agent[len(x.Agent)-1]%2 == 1
 		if empty != (i >= 10) {
 			t.Errorf("allocation %d is of %s", i, x.Agent)
 		}
-	}
-}
-
-func TestEmptyTellsSinceWhen(t *testing.T) {
-	h := newAllocator()
-	at := func(s int) time.Time { return start.Add(time.Duration(s) * time.Second) }
-	h.AddFramework(at(0), allocator.Framework{ID: "f", Roles: []string{"*"}}, true)
-	for _, id := range []mesos.AgentID{"declined", "used"} {
-		h.AddAgent(at(1), allocator.Agent{ID: id, Total: mustParse("cpus:2;mem:1024")}, nil)
-	}
-	for _, x := range h.Allocate(at(2)) {
-		if x.Agent == "declined" {
-			h.Decline(at(3), x.Framework, x.Agent, x.Resources, time.Hour)
-		} else {
-			h.Recover(at(4), x.Framework, x.Agent, x.Resources)
-		}
-	}
-	want := []allocator.EmptyAgent{{ID: "declined", Since: at(1)}, {ID: "used", Since: at(4)}}
-	if diff := cmp.Diff(want, h.Empty()); diff != "" {
-		t.Errorf("Empty differs (-want +got):\n%s", diff)
 	}
 }
 
@@ -115,11 +92,91 @@ func TestExplainAllGroups(t *testing.T) {
 		held, declined, group(allocator.AgentInactive, 1, "off"), group(allocator.BelowMinimum, 1, "small"),
 		group(allocator.ReservedForOthers, 1, "reserved"),
 	}
-	if diff := cmp.Diff(want, got.Groups, cmpopts.EquateApproxTime(0)); diff != "" || got.Skipped != 0 {
-		t.Errorf("ExplainAll differs (-want +got):\n%s\nskipped: %d", diff, got.Skipped)
+	if diff := cmp.Diff(want, got.Groups, cmpopts.EquateApproxTime(0)); diff != "" || got.Next != (allocator.Cursor{}) {
+		t.Errorf("ExplainAll differs (-want +got):\n%s\nnext: %v", diff, got.Next)
 	}
 	if got := h.ExplainAll(start, allocator.Question{Role: "r1", Agent: "off"}); len(got.Groups) != 2 {
 		t.Errorf("ExplainAll of an inactive agent for a suppressed role = %v, want two reasons", got)
+	}
+}
+
+// TestExplainAllInParts: a large question is answered in parts, and the parts say the same as the whole.
+func TestExplainAllInParts(t *testing.T) {
+	s := size{agents: 50, frameworks: 7}
+	h := newAllocator()
+	for i := range s.frameworks {
+		h.AddFramework(start, s.framework(i), true)
+	}
+	for i := range s.agents {
+		h.AddAgent(start, s.agent(i), nil)
+	}
+	for i, x := range h.Allocate(start.Add(time.Second)) {
+		if i%2 == 0 {
+			h.Decline(start.Add(time.Second), x.Framework, x.Agent, x.Resources, time.Duration(i)*time.Second)
+		}
+	}
+	now := start.Add(2 * time.Second)
+	whole := h.ExplainAll(now, allocator.Question{})
+	if whole.Pairs != s.agents*s.frameworks || whole.Next != (allocator.Cursor{}) {
+		t.Fatalf("%d pairs, next %v, want all %d", whole.Pairs, whole.Next, s.agents*s.frameworks)
+	}
+	for _, pairs := range []int{1, 13, 50, 349} {
+		q := allocator.Question{Pairs: pairs}
+		got := h.ExplainAll(now, q)
+		for got.Next != (allocator.Cursor{}) {
+			q.From = got.Next
+			next := h.ExplainAll(now, q)
+			if next.Pairs > pairs {
+				t.Fatalf("%d pairs looked at, want %d at most", next.Pairs, pairs)
+			}
+			got = got.Merge(next)
+		}
+		if diff := cmp.Diff(whole, got, ignoreHolders); diff != "" {
+			t.Errorf("parts of %d differ from the whole (-want +got):\n%s", pairs, diff)
+		}
+	}
+}
+
+// ignoreHolders: parts know the most important of their own only.
+var ignoreHolders = cmpopts.IgnoreFields(allocator.Group{}, "Holders")
+
+// insight says that one agent drains and that the framework named offers has nothing but offers.
+type insight struct{}
+
+func (insight) Inactive(mesos.AgentID) allocator.ReasonName { return allocator.AgentDraining }
+
+func (insight) Offered(f mesos.FrameworkID, _ string, _ mesos.AgentID) bool { return f == "offers" }
+
+func TestExplainAllAsksForInsight(t *testing.T) {
+	h := newAllocator()
+	for _, id := range []mesos.FrameworkID{"f", "offers", "uses"} {
+		h.AddFramework(start, allocator.Framework{ID: id, Roles: []string{"*"}}, true)
+	}
+	for id, by := range map[mesos.AgentID]mesos.FrameworkID{"drains": "uses", "offered": "offers", "used": "uses"} {
+		total := mustParse("cpus:2;mem:1024")
+		h.AddAgent(start, allocator.Agent{ID: id, Total: total}, []allocator.Holding{{Framework: by, Resources: total.Allocate("*")}})
+	}
+	h.SetAgentActive(start, "drains", false)
+	why := func(f mesos.FrameworkID, a mesos.AgentID) (all []allocator.ReasonName) {
+		for _, g := range h.ExplainAll(start, allocator.Question{Framework: f, Agent: a, Insight: insight{}}).Groups {
+			all = append(all, g.Reason)
+		}
+		return all
+	}
+	for _, tt := range []struct {
+		framework mesos.FrameworkID
+		agent     mesos.AgentID
+		want      []allocator.ReasonName
+	}{
+		{"f", "drains", []allocator.ReasonName{allocator.AgentDraining, allocator.HeldByOthers}},
+		{"f", "offered", []allocator.ReasonName{allocator.OfferedToOthers}},
+		{"offers", "offered", []allocator.ReasonName{allocator.OfferedToItself}},
+		{"f", "used", []allocator.ReasonName{allocator.HeldByOthers}},
+		{"uses", "used", []allocator.ReasonName{allocator.HeldByItself}},
+	} {
+		if diff := cmp.Diff(tt.want, why(tt.framework, tt.agent)); diff != "" {
+			t.Errorf("%s on %s (-want +got):\n%s", tt.framework, tt.agent, diff)
+		}
 	}
 }
 
