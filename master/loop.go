@@ -11,6 +11,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/soukproject/souk/internal/metrics"
+	"github.com/soukproject/souk/master/allocator"
 	"github.com/soukproject/souk/master/api"
 	"github.com/soukproject/souk/master/core"
 	"github.com/soukproject/souk/master/registrar"
@@ -230,4 +231,27 @@ func (m *master) Unwatch(sink api.Sink) {
 	_ = l.put(context.Background(), input{do: func() {
 		l.operators = slices.DeleteFunc(l.operators, func(s api.Sink) bool { return s == sink })
 	}})
+}
+
+// Explain implements api.Master.
+func (m *master) Explain(ctx context.Context, q allocator.Question) (core.Explanation, error) {
+	return attempt(ctx, m.loop, func() (core.Explanation, error) { return m.loop.core.Explain(q) })
+}
+
+// Overview implements api.Master.
+func (m *master) Overview(ctx context.Context, emptyFor time.Duration, limit int) (core.Overview, error) {
+	return ask(ctx, m.loop, func() core.Overview { return m.loop.core.Overview(emptyFor, limit) })
+}
+
+// attempt is ask for what may fail.
+func attempt[A any](ctx context.Context, l *loop, f func() (A, error)) (A, error) {
+	type result struct {
+		answer A
+		err    error
+	}
+	r, err := ask(ctx, l, func() result { a, err := f(); return result{a, err} })
+	if err != nil {
+		return r.answer, err
+	}
+	return r.answer, r.err
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/soukproject/souk/internal/leader"
 	"github.com/soukproject/souk/internal/metrics"
 	"github.com/soukproject/souk/internal/routing"
+	"github.com/soukproject/souk/master/allocator"
 	"github.com/soukproject/souk/master/core"
 	mesospb "github.com/soukproject/souk/proto/mesos/v1"
 )
@@ -47,6 +48,9 @@ type Master interface {
 	// until Unwatch.
 	Watch(ctx context.Context, sink Sink) (*core.Snapshot, error)
 	Unwatch(sink Sink)
+	// Explain and Overview ask the allocator; see core.Master.
+	Explain(ctx context.Context, q allocator.Question) (core.Explanation, error)
+	Overview(ctx context.Context, emptyFor time.Duration, limit int) (core.Overview, error)
 }
 
 // Status is what decides whether a request is answered, redirected or refused.
@@ -111,6 +115,7 @@ const (
 type api struct {
 	Config
 	schedulers, agents chan struct{} // a token per subscription
+	explainers         chan struct{} // a token per explanation being made
 	sessions           sessions
 	watchers           watchers
 	raiser             *raiser
@@ -122,6 +127,7 @@ func New(cfg Config) http.Handler {
 		Config:     cfg,
 		schedulers: make(chan struct{}, cfg.Limits.Schedulers),
 		agents:     make(chan struct{}, cfg.Limits.Agents),
+		explainers: make(chan struct{}, explainersAtOnce),
 		sessions:   newSessions(),
 		raiser:     newRaiser(cfg.Level),
 	}

@@ -27,6 +27,7 @@ func (a *api) routes() []routing.Route {
 		routing.Route{Path: "/master/weights", Handler: led(a.weights)},
 		routing.Route{Path: "/master/quota", Handler: led(a.quota)},
 		routing.Route{Path: "/master/teardown", Handler: led(a.teardown)},
+		routing.Route{Path: "/master/allocator/explain", Handler: led(a.explain)},
 
 		routing.Route{Path: "/master/flags", Handler: a.flags},
 		routing.Route{Path: "/master/health", Handler: health},

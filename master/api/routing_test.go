@@ -136,6 +136,18 @@ func (b *bench) Watch(ctx context.Context, sink api.Sink) (*core.Snapshot, error
 
 func (b *bench) Unwatch(api.Sink) {}
 
+func (b *bench) Explain(_ context.Context, q allocator.Question) (core.Explanation, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.core.Explain(q)
+}
+
+func (b *bench) Overview(_ context.Context, emptyFor time.Duration, limit int) (core.Overview, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.core.Overview(emptyFor, limit), nil
+}
+
 // handler is the API on top of a bench.
 func handler(b *bench, change ...func(*api.Config)) http.Handler {
 	cfg := api.Config{

@@ -33,6 +33,7 @@ type agent struct {
 	reregistered time.Time
 
 	total, used, offered resources.Resources
+	emptySince           time.Time // says something while used is nothing
 	offers               []*offer // oldest first
 	tasks                chain    // those that are not unreachable or completed
 	executors            []executor

@@ -226,7 +226,7 @@ func (m *Master) register(a *agent, ev AgentSubscribed) {
 	}})
 	if first {
 		m.recovering--
-		a.recovered, a.registered = false, m.now
+		a.recovered, a.registered, a.emptySince = false, m.now, m.now
 		m.cfg.Allocator.AddAgent(m.now, allocatorAgent(a), nil)
 	} else {
 		a.reregistered = m.now

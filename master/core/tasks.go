@@ -85,7 +85,9 @@ func (m *Master) freeTask(row uint32) {
 
 // giveBack returns what a task or executor used.
 func (m *Master) giveBack(a *agent, f *framework, used resources.Resources) {
-	a.used, _ = a.used.Sub(used)
+	if a.used, _ = a.used.Sub(used); a.used.IsEmpty() {
+		a.emptySince = m.now
+	}
 	f.used, _ = f.used.Sub(scalars(used))
 	m.cfg.Allocator.Recover(m.now, f.id, a.id, used)
 }
