@@ -12,8 +12,8 @@ import (
 	"github.com/soukproject/souk/master"
 )
 
-// commands are the daemons, in the order a cluster starts.
-func commands() []command {
+// daemons are listed in the order a cluster starts.
+func daemons() []command {
 	return []command{
 		{"local", "a whole cluster on this machine, in one process", local.Usage, runLocal},
 		{"master", "decide who is offered what", master.Usage, runMaster},

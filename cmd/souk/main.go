@@ -1,5 +1,6 @@
-// Command souk is the cluster manager: its daemons as subcommands, and a whole
-// cluster of them in one process. Each daemon is a package of its own; this one
+// Command souk is the cluster manager: its daemons as subcommands, a whole
+// cluster of them in one process, and the commands that ask a cluster. Each
+// daemon is a package of its own, the commands are package client; this one
 // chooses and starts.
 package main
 
@@ -13,6 +14,7 @@ import (
 	"syscall"
 
 	"github.com/soukproject/souk/agent/containerizer/posix"
+	"github.com/soukproject/souk/internal/client"
 	"github.com/soukproject/souk/internal/daemon"
 )
 
@@ -36,6 +38,17 @@ type command struct {
 	run           func(ctx context.Context, args []string) error
 }
 
+// commands lists all: what a cluster is made of, then what asks one.
+func commands(out io.Writer) []command {
+	all := daemons()
+	for _, c := range client.Commands() {
+		all = append(all, command{c.Name, c.Summary, c.Usage, func(ctx context.Context, args []string) error {
+			return c.Run(ctx, args, os.Environ(), out)
+		}})
+	}
+	return all
+}
+
 func run(ctx context.Context, args []string, out io.Writer) error {
 	if len(args) == 2 && args[0] == "shim" { // an agent without souk-containerizer starts this beside each task
 		os.Exit(posix.Shim(args[1]))
@@ -48,7 +61,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		fmt.Fprintln(out, "souk", version)
 		return nil
 	}
-	for _, c := range commands() {
+	for _, c := range commands(out) {
 		if c.name == args[0] {
 			return c.start(ctx, args[1:], out)
 		}
@@ -67,7 +80,7 @@ func (c command) start(ctx context.Context, args []string, out io.Writer) error 
 
 func usage(out io.Writer) {
 	fmt.Fprint(out, "Usage: souk COMMAND [flags]\n\n")
-	for _, c := range commands() {
+	for _, c := range commands(out) {
 		fmt.Fprintf(out, "  %-10s %s\n", c.name, c.summary)
 	}
 	fmt.Fprint(out, "  version    print the version\n\n'souk COMMAND --help' lists the flags of one command.\n")

@@ -32,6 +32,8 @@ func TestLimitsPage(t *testing.T) {
 		{"master/api/api.go", "maxCall = 8 << 20", "8 MiB, within 30 s"},
 		{"master/api/api.go", "maxLink = 64 << 20", "on the link | 64 MiB"},
 		{"master/api/api.go", "Limits{Schedulers: 10_000, Agents: 100_000, Operators: 1000, Outbox: 1 << 17}", "waiting for one subscriber | 131,072"},
+		{"master/api/explain.go", "maxPairs = 1 << 20", "1,048,576, two answers"},
+		{"master/api/explain.go", "explainersAtOnce = 2", "1,048,576, two answers"},
 		{"internal/routing/routing.go", "maxSegments = 64", "segments of a path (master, agent) | 64"},
 		{"master/api/endpoints.go", "maxForm = 1 << 20", "body of `/teardown` `/weights` `/quota` | 1 MiB"},
 		{"master/core/core.go", "maxRefusal = 365 * 24 * time.Hour", "at most 365 days"},
