@@ -64,7 +64,7 @@ func (n ReasonName) Text() string {
 		QuotaLimit:         "the role has reached its quota limit",
 		QuotaHeadroom:      "kept free for the guarantees of other roles",
 		BelowMinimum:       "what is free is less than the smallest offer",
-		Declined:           "the framework declined it; the filter lasts until the time given",
+		Declined:           "the framework declined it",
 		HeldByOthers:       "in use by others",
 		HeldByItself:       "in use by the framework itself",
 		OfferedToOthers:    "on offer to others who have not answered",

@@ -34,8 +34,8 @@ type agent struct {
 
 	total, used, offered resources.Resources
 	emptySince           time.Time // says something while used is nothing
-	offers               []*offer // oldest first
-	tasks                chain    // those that are not unreachable or completed
+	offers               []*offer  // oldest first
+	tasks                chain     // those that are not unreachable or completed
 	executors            []executor
 	kills                map[taskKey]*mesospb.KillPolicy // asked for while it was away
 }
