@@ -5,7 +5,7 @@ set -eu
 
 command -v go >/dev/null || { echo "Go 1.26 or newer is needed: see https://go.dev/dl" >&2; exit 1; }
 
-packages="gcc libc6-dev libseccomp-dev busybox-static containernetworking-plugins curl protobuf-compiler libprotobuf-dev"
+packages="gcc libc6-dev libseccomp-dev busybox-static containernetworking-plugins curl protobuf-compiler libprotobuf-dev libzookeeper-java default-jre-headless"
 missing=""
 for p in $packages; do
 	dpkg-query -W -f '${Status}' "$p" 2>/dev/null | grep -q 'ok installed' || missing="$missing $p"
