@@ -206,9 +206,10 @@ func (a *Agent) send(m *linkpb.Message) {
 	a.emit(Send{Session: a.session.id, Message: m})
 }
 
-// sendUpdate sends an update that t's stream says is due; nil is none.
+// sendUpdate sends an update that t's stream says is due; nil is none. None goes
+// while the acknowledgement of the one before it is being stored.
 func (a *Agent) sendUpdate(t *task, status *mesospb.TaskStatus) {
-	if status == nil {
+	if status == nil || t.settling > 0 {
 		return
 	}
 	a.send(&linkpb.Message{

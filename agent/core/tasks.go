@@ -25,6 +25,7 @@ type task struct {
 	statuses []*mesospb.TaskStatus // for those who look: one of each state in a row
 	kill     *kill                 // nil while nobody wants it to end
 	removed  bool                  // no longer among the framework's tasks
+	settling int                   // acknowledgements that Checkpoints under way will make durable
 }
 
 // runTask takes a task: it is stored, and then its container is launched.
@@ -139,7 +140,7 @@ func (a *Agent) acknowledge(now time.Time, e *linkpb.Acknowledge) {
 		a.refuse("acknowledgement", e.GetTaskId().GetValue(), "its task is unknown")
 		return
 	}
-	send, ok := t.stream.Acknowledge(now, e.GetUuid())
+	_, ok := t.stream.Acknowledge(now, e.GetUuid())
 	switch {
 	case !ok:
 		a.refuse("acknowledgement", e.GetTaskId().GetValue(), "it is of no update that waits for one")
@@ -147,8 +148,18 @@ func (a *Agent) acknowledge(now time.Time, e *linkpb.Acknowledge) {
 		a.forgetTask(t, nil)
 		a.settle(t.framework)
 	default:
-		a.persist(nil, t.progress())
-		a.sendUpdate(t, send)
+		// The next update goes when the acknowledgement is stored. Otherwise one
+		// that was acknowledged could come again after those that follow it.
+		t.settling++
+		a.persist(func(now time.Time) { a.acknowledged(now, t) }, t.progress())
+	}
+}
+
+// acknowledged sends what waited for an acknowledgement to be stored.
+func (a *Agent) acknowledged(now time.Time, t *task) {
+	t.settling--
+	if !t.removed && a.session.registered && !a.session.broken {
+		a.sendUpdate(t, t.stream.Resume(now))
 	}
 }
 

@@ -186,6 +186,9 @@ func (w *world) inOrder(id mesos.TaskID, s *mesospb.TaskStatus) {
 	inbox := w.inbox[id]
 	for _, old := range inbox {
 		if string(old.GetUuid()) == string(s.GetUuid()) {
+			if last := inbox[len(inbox)-1]; string(last.GetUuid()) != string(s.GetUuid()) {
+				w.fail("task %s: %v comes again after %v", id, s.GetState(), last.GetState())
+			}
 			return
 		}
 	}
