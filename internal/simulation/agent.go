@@ -8,8 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"google.golang.org/protobuf/proto"
-
 	agentcore "github.com/soukproject/souk/agent/core"
 	"github.com/soukproject/souk/proto/mesos"
 	checkpointpb "github.com/soukproject/souk/proto/mesos/checkpoint"
@@ -24,6 +22,7 @@ type taskKey struct {
 // A container is what the machine runs; it does not notice its agent's crashes.
 type container struct {
 	id      mesos.ContainerID
+	agent   string // id of the one it was launched by
 	task    taskKey
 	running bool
 	end     agentcore.End
@@ -39,39 +38,51 @@ type write struct {
 
 // An agentNode is a machine: an agent's core, a disk and containers.
 type agentNode struct {
-	c       *Cluster
-	name    string
-	address string
-	core    *agentcore.Agent
-	life    int
-	up      bool
-	link    *link
-	seq     agentcore.Session
-	armed   time.Time
+	process
+	address  string
+	core     *agentcore.Agent
+	leader   *masterNode // as far as it has heard
+	link     *link
+	seq      agentcore.Session
+	isolated bool // no master can be reached
+	full     bool // its disk takes nothing
+	rebooted bool // this life began with the machine's
 
-	disk       map[string]*checkpointpb.Record
+	disk       checkpointpb.Table
 	writes     []write
 	containers []*container
 	launching  []*agentcore.Launch
+	work       time.Time // when the last container was started
 }
 
 func newAgentNode(c *Cluster, i int) *agentNode {
-	return &agentNode{
-		c: c, name: fmt.Sprintf("agent%d", i), address: fmt.Sprintf("10.0.0.%d:5051", i+1),
-		disk: make(map[string]*checkpointpb.Record),
-	}
+	return &agentNode{process: process{c: c, name: fmt.Sprintf("agent%d", i)}, address: fmt.Sprintf("10.0.0.%d:5051", i+1)}
 }
 
-func (a *agentNode) alive(life int) bool { return a.up && a.life == life }
+// id is the one its disk holds, "" if it has none.
+func (a *agentNode) id() string {
+	for _, r := range a.disk.Records() {
+		if r.Agent != nil {
+			return r.GetAgent().GetInfo().GetId().GetValue()
+		}
+	}
+	return ""
+}
 
 func (a *agentNode) info() *mesospb.AgentInfo {
 	scalar := func(name string, v float64) *mesospb.Resource {
 		return &mesospb.Resource{Name: &name, Type: mesospb.Value_SCALAR.Enum(), Scalar: &mesospb.Value_Scalar{Value: &v}}
 	}
 	return &mesospb.AgentInfo{
-		Hostname:  new(strings.TrimSuffix(a.address, ":5051")),
-		Port:      new(int32(5051)),
-		Resources: []*mesospb.Resource{scalar("cpus", 4), scalar("mem", 4096)},
+		Hostname: new(strings.TrimSuffix(a.address, ":5051")),
+		Port:     new(int32(5051)),
+		Resources: []*mesospb.Resource{
+			scalar("cpus", 4), scalar("mem", 4096), scalar("disk", 10000),
+			{
+				Name: new("ports"), Type: mesospb.Value_RANGES.Enum(),
+				Ranges: &mesospb.Value_Ranges{Range: []*mesospb.Value_Range{{Begin: new(uint64(31000)), End: new(uint64(31099))}}},
+			},
+		},
 	}
 }
 
@@ -82,14 +93,16 @@ func (a *agentNode) startAfter(rebooted bool) {
 	if a.up {
 		return
 	}
-	a.life++
-	a.up = true
+	a.begin()
+	a.rebooted = rebooted
 	a.core = agentcore.New(agentcore.Config{
 		Info: a.info(), Version: "1.11.0", Boot: fmt.Sprintf("%s-%d", a.name, a.life),
 		IP: strings.TrimSuffix(a.address, ":5051"), Rand: rand.New(rand.NewPCG(a.c.rng.Uint64(), 1)), Limited: true,
 	})
-	a.c.trace("%s starts", a.name)
-	records := a.records()
+	records := a.disk.Records()
+	for i, r := range records {
+		records[i] = clone(a.c, r)
+	}
 	known := make(map[mesos.ContainerID]bool)
 	for _, id := range agentcore.Containers(records) {
 		known[id] = true
@@ -107,40 +120,10 @@ func (a *agentNode) startAfter(rebooted bool) {
 	a.reconnect()
 }
 
-// records are what the disk holds, in an order of their own.
-func (a *agentNode) records() []*checkpointpb.Record {
-	keys := make([]string, 0, len(a.disk))
-	for k := range a.disk {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	var all []*checkpointpb.Record
-	for _, k := range keys {
-		all = append(all, proto.CloneOf(a.disk[k]))
-	}
-	return all
-}
-
-// key says which object a record is about.
-func key(r *checkpointpb.Record) string {
-	switch {
-	case r.Agent != nil:
-		return "0"
-	case r.Framework != nil:
-		return "1/" + r.GetFramework().GetId().GetValue()
-	case r.Task != nil:
-		return "2/" + r.GetTask().GetFrameworkId().GetValue() + "/" + r.GetTask().GetTaskId().GetValue()
-	}
-	return "3/" + r.GetProgress().GetFrameworkId().GetValue() + "/" + r.GetProgress().GetTaskId().GetValue()
-}
-
+// store keeps records as they are now.
 func (a *agentNode) store(records []*checkpointpb.Record) {
 	for _, r := range records {
-		if r.GetGone() {
-			delete(a.disk, key(r))
-		} else {
-			a.disk[key(r)] = proto.CloneOf(r)
-		}
+		a.disk.Put(clone(a.c, r))
 	}
 }
 
@@ -149,12 +132,21 @@ func (a *agentNode) crash(reboot bool) {
 	if !a.up {
 		return
 	}
-	a.c.result.Crashes++
 	a.c.trace("%s crashes, reboot=%v", a.name, reboot)
-	a.up = false
 	for _, w := range a.writes[:a.c.rng.IntN(len(a.writes)+1)] {
+		if a.full {
+			break
+		}
 		a.store(w.records)
 	}
+	a.end(reboot)
+	a.c.after(a.c.upTo(15*time.Second), func() { a.startAfter(reboot) })
+}
+
+// end is the end of a life; only what was durable remains.
+func (a *agentNode) end(reboot bool) {
+	a.c.result.Crashes++
+	a.up = false
 	a.writes = nil
 	for _, l := range a.launching { // helpers on their way: started, or never
 		if !reboot && a.c.rng.IntN(2) == 0 {
@@ -163,20 +155,36 @@ func (a *agentNode) crash(reboot bool) {
 	}
 	a.launching = nil
 	if reboot {
+		for _, k := range a.containers {
+			k.running = false
+		}
 		a.containers = nil
 	}
 	if a.link != nil {
 		a.c.cutLink(a.link)
 		a.link = nil
 	}
-	a.c.after(time.Duration(a.c.rng.IntN(20000))*time.Millisecond, func() { a.startAfter(reboot) })
+}
+
+// follow leaves a master that leads no longer.
+func (a *agentNode) follow(leader contender) {
+	a.leader = masterOf(leader)
+	switch l := a.link; {
+	case l == nil:
+		a.reconnect()
+	case l.master != a.leader:
+		a.c.hangUp(l)
+	}
 }
 
 // reconnect subscribes in a moment.
 func (a *agentNode) reconnect() {
-	life := a.life
-	a.c.after(time.Duration(a.c.rng.IntN(2000))*time.Millisecond, func() {
-		if a.alive(life) && a.link == nil {
+	a.later(a.c.upTo(2*time.Second), func() {
+		switch {
+		case a.link != nil || a.leader == nil:
+		case a.isolated:
+			a.reconnect()
+		default:
 			a.seq++
 			a.step(agentcore.Connecting{Session: a.seq})
 		}
@@ -187,43 +195,27 @@ func (a *agentNode) step(ev agentcore.Event) {
 	if !a.up || a.c.failed != nil {
 		return
 	}
-	life := a.life
-	effects := a.core.Step(a.c.now, ev)
-	a.c.trace("%s <- %s", a.name, lazy{ev})
-	if err := a.core.Check(); err != nil {
-		a.c.violate("%s: %v after %s", a.name, err, lazy{ev})
-		return
+	c, life := a.c, a.life
+	c.traceEvent(a.name, ev)
+	effects := a.core.Step(a.now(), ev)
+	if c.examine() {
+		if err := a.core.Check(); err != nil {
+			c.violate("%s: %v after %s", a.name, err, describe(ev))
+			return
+		}
 	}
 	for _, e := range effects {
-		if a.c.chance(a.c.faults.CrashAtEffect) {
+		if a.crashing(1) {
 			a.crash(false)
 		}
 		if !a.alive(life) {
 			return
 		}
-		a.c.trace("%s    %s", a.name, lazy{e})
+		c.traceEffect(a.name, e)
 		a.perform(e)
 	}
-	a.arm()
-}
-
-// arm has the core stepped at its deadline.
-func (a *agentNode) arm() {
 	at, ok := a.core.Deadline()
-	if !ok || !a.up || at.Equal(a.armed) && at.After(a.c.now) {
-		return
-	}
-	if !at.After(a.c.now) {
-		at = a.c.now.Add(time.Microsecond)
-	}
-	a.armed = at
-	life := a.life
-	a.c.at(at, func() {
-		if a.alive(life) && a.armed.Equal(at) {
-			a.armed = time.Time{}
-			a.step(agentcore.Tick{})
-		}
-	})
+	a.arm(at, ok, func() { a.step(agentcore.Tick{}) })
 }
 
 func (a *agentNode) perform(e agentcore.Effect) {
@@ -236,22 +228,22 @@ func (a *agentNode) perform(e agentcore.Effect) {
 		if k := a.find(e.Container); k != nil {
 			a.watch(k)
 		} else {
-			a.soon(agentcore.Exited{Container: e.Container})
+			a.tell(agentcore.Exited{Container: e.Container, End: agentcore.End{Rebooted: a.rebooted}})
 		}
 	case agentcore.SendSignal:
 		a.signal(e)
 	case agentcore.Destroy:
 		a.destroy(e.Container)
 	case agentcore.Subscribe:
-		a.c.dial(a, e.Session, e.Subscribe)
+		a.subscribe(e)
 	case agentcore.Send:
 		if a.link != nil && a.link.ofAgent == e.Session {
-			a.c.toMaster(a.link, proto.CloneOf(e.Message))
+			a.c.toMaster(a.link, clone(a.c, e.Message))
 		}
 	case agentcore.Disconnect:
 		a.disconnect(e.Session)
 	case agentcore.Exit:
-		a.c.violate("%s leaves for good: %s", a.name, e.Why)
+		a.leave(e.Why)
 	}
 }
 
@@ -260,26 +252,48 @@ func (a *agentNode) disconnect(id agentcore.Session) {
 		a.c.hangUp(a.link)
 		return
 	}
-	a.soon(agentcore.Disconnected{Session: id})
+	a.tell(agentcore.Disconnected{Session: id})
 	a.reconnect()
 }
 
-// soon steps ev in a moment, in this life only.
-func (a *agentNode) soon(ev agentcore.Event) {
-	life := a.life
-	a.c.after(a.c.delay(), func() {
-		if a.alive(life) {
-			a.step(ev)
-		}
-	})
+func (a *agentNode) subscribe(e agentcore.Subscribe) {
+	if a.leader == nil || a.isolated {
+		a.tell(agentcore.Disconnected{Session: e.Session})
+		a.reconnect()
+		return
+	}
+	a.c.dial(a, a.leader, e.Session, e.Subscribe)
 }
+
+// leave ends an agent whose id is worth nothing any more; its machine is set up
+// again later. That is for an operator to ask.
+func (a *agentNode) leave(why string) {
+	if !strings.Contains(why, "marked gone") {
+		a.c.violate("%s leaves for good: %s", a.name, why)
+		return
+	}
+	for _, k := range a.containers {
+		if k.running {
+			a.c.violate("%s leaves task %v behind", a.name, k.task)
+		}
+	}
+	a.c.trace("%s leaves: %s", a.name, why)
+	a.end(false)
+	a.c.after(a.c.upTo(15*time.Second), a.start)
+}
+
+// tell steps ev in a moment, in this life only.
+func (a *agentNode) tell(ev agentcore.Event) { a.soon(func() { a.step(ev) }) }
 
 // checkpoint writes in order.
 func (a *agentNode) checkpoint(e agentcore.Checkpoint) {
 	a.writes = append(a.writes, write{e.Seq, e.Records})
-	life := a.life
-	a.c.after(a.c.delay(), func() {
-		if !a.alive(life) || len(a.writes) == 0 {
+	a.soon(func() {
+		if len(a.writes) == 0 {
+			return
+		}
+		if a.full {
+			a.crash(false)
 			return
 		}
 		w := a.writes[0]
@@ -315,14 +329,16 @@ func (a *agentNode) run(e *agentcore.Launch) *container {
 	}
 	a.c.launched[key] = true
 	a.c.result.Launches++
+	a.work = a.c.now
 	h := fnv.New32a()
 	h.Write([]byte(key.task))
-	k := &container{id: e.Run.Container, task: key, running: true, shy: h.Sum32()%5 == 0}
+	k := &container{id: e.Run.Container, agent: string(e.Run.Agent), task: key, running: true, shy: h.Sum32()%5 == 0}
 	a.containers = append(a.containers, k)
-	if h.Sum32()%10 != 0 { // the others run until they are killed, and leave room for all
-		life := time.Duration(h.Sum32()%120000) * time.Millisecond
-		a.c.after(life, func() { a.exit(k, agentcore.End{Known: true, Exit: int(h.Sum32() % 2)}) })
+	life, exit := a.c.lifeOf(key, h.Sum32())
+	if life > 0 {
+		a.c.after(life, func() { a.exit(k, agentcore.End{Known: true, Exit: exit}) })
 	}
+	a.c.begun(k)
 	return k
 }
 
@@ -347,7 +363,7 @@ func (a *agentNode) watch(k *container) {
 
 func (a *agentNode) report(k *container) {
 	if a.alive(k.watched) {
-		a.soon(agentcore.Exited{Container: k.id, End: k.end})
+		a.tell(agentcore.Exited{Container: k.id, End: k.end})
 	}
 }
 
@@ -383,19 +399,6 @@ func (a *agentNode) destroy(id mesos.ContainerID) {
 			a.exit(k, agentcore.End{Known: true, Signal: "Killed"})
 			a.remove(k)
 		}
-		a.soon(agentcore.Destroyed{Container: id})
+		a.tell(agentcore.Destroyed{Container: id})
 	})
-}
-
-// lazy prints a value as a trace shows it, if anybody looks.
-type lazy struct{ v any }
-
-// String is the value on one line, cut to a length that can be read.
-func (l lazy) String() string {
-	text := strings.Join(strings.Fields(fmt.Sprintf("%T%+v", l.v, l.v)), " ")
-	text = strings.TrimPrefix(text, "core.")
-	if len(text) > 300 {
-		text = text[:300] + "…"
-	}
-	return text
 }

@@ -1,33 +1,56 @@
 package simulation
 
 import (
-	"container/heap"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"time"
+
+	marathoncore "github.com/soukproject/souk/frameworks/marathon/core"
 )
 
 // Options say what to simulate. The zero values are filled in by Run.
 type Options struct {
 	Seed       uint64
+	Masters    int           // 1 to 3, by the seed
 	Agents     int           // 3
 	Schedulers int           // 2
-	Tasks      int           // that each scheduler launches; 20
-	Trouble    time.Duration // virtual time with faults; 10 minutes
-	Heal       time.Duration // virtual time without, before the last look; 40 minutes
+	Tasks      int           // that each scheduler launches; 10
+	Frameworks Frameworks    // Marathon and Chronos: by the seed
+	Trouble    time.Duration // virtual time with faults; 2 minutes
+	Heal       time.Duration // most virtual time until all is well again; 30 minutes
 	Faults     Faults        // none: those of the seed
 	Trace      func(line string)
 }
 
-// Faults are probabilities per message or effect, and mean times between accidents.
+// Frameworks says which of the frameworks that ship take part.
+type Frameworks int
+
+// The choices.
+const (
+	BySeed Frameworks = iota
+	Neither
+	Both
+)
+
+// Faults are probabilities per message, write or effect, and mean times between
+// accidents (0: never).
 type Faults struct {
-	Lose, Double, Reorder float64       // of a message on the link or a call
-	CrashAtEffect         float64       // of a process, between two effects
-	LaunchFails           float64       // of a container
-	AgentCrash            time.Duration // 0: never
+	Lose, Double, Reorder float64 // of a message on the link or a call
+	CrashAtEffect         float64 // of a process, between two effects
+	LaunchFails           float64 // of a container
+	AnswerLost            float64 // of a write to the store that was done
+	AgentCrash            time.Duration
 	AgentReboot           time.Duration
+	FullDisk              time.Duration // of an agent
 	MasterCrash           time.Duration
+	InstanceCrash         time.Duration // of a framework's process
+	Expiry                time.Duration // of a session with the election
+	StoreAway             time.Duration
 	Cut                   time.Duration // of a connection
+	Isolate               time.Duration // of an agent's machine from all masters
+	Jump                  time.Duration // of a clock on the wall
+	Operate               time.Duration // what operators and users do; not a fault
 }
 
 // draw makes faults from a seed: some runs are calm, some are awful.
@@ -45,8 +68,11 @@ func draw(rng *rand.Rand) Faults {
 		return least + time.Duration(rng.ExpFloat64()*float64(least))
 	}
 	return Faults{
-		Lose: some(0.05), Double: some(0.1), Reorder: some(0.1), CrashAtEffect: some(0.01), LaunchFails: some(0.1),
-		AgentCrash: every(time.Minute), AgentReboot: every(4 * time.Minute), MasterCrash: every(2 * time.Minute), Cut: every(30 * time.Second),
+		Lose: some(0.05), Double: some(0.1), Reorder: some(0.1), CrashAtEffect: some(0.02), LaunchFails: some(0.1), AnswerLost: some(0.1),
+		AgentCrash: every(20 * time.Second), AgentReboot: every(60 * time.Second), FullDisk: every(60 * time.Second),
+		MasterCrash: every(25 * time.Second), InstanceCrash: every(20 * time.Second),
+		Expiry: every(20 * time.Second), StoreAway: every(40 * time.Second),
+		Cut: every(8 * time.Second), Isolate: every(30 * time.Second), Jump: every(40 * time.Second), Operate: every(5 * time.Second),
 	}
 }
 
@@ -62,11 +88,6 @@ func (v *Violation) Error() string {
 	return fmt.Sprintf("after %v: %s\nreplay: go run ./internal/simulation/simulate -seed %d -trace", v.At, v.What, v.Seed)
 }
 
-// Result counts what a run went through.
-type Result struct {
-	Events, Launches, Crashes, Cuts, Updates int
-}
-
 // A Cluster is everything that is simulated.
 type Cluster struct {
 	opts   Options
@@ -77,16 +98,23 @@ type Cluster struct {
 	seq    uint64
 	queue  queue
 	result Result
-	failed *Violation
+	shared bool       // messages are not copied on the way
+	failed *Violation // the first
+	left   *Violation // what was not yet as it must become, when last looked at
 
-	master     *masterNode
-	agents     []*agentNode
-	schedulers []*scheduler
-	links      map[session]*link
-	streams    map[string]*stream
-	sessions   uint64 // minted
-	requests   uint64 // minted
-	launched   map[taskKey]bool
+	masterElection election
+	registry       registry
+	masters        []*masterNode
+	agents         []*agentNode
+	schedulers     []*scheduler
+	services       []*service
+	marathon       *marathonUser // nil if it takes no part
+	chronos        *chronosUser  // nil if it takes no part
+	operator       *operator
+
+	sessions uint64 // minted
+	requests uint64 // minted
+	launched map[taskKey]bool
 }
 
 // Run simulates one cluster and returns the first violation, if any.
@@ -94,14 +122,11 @@ func Run(opts Options) (Result, error) {
 	c := newCluster(opts)
 	c.boot()
 	c.run(c.start.Add(c.opts.Trouble))
-	c.faults = Faults{}
 	c.heal()
-	end := c.start.Add(c.opts.Trouble + c.opts.Heal)
-	c.at(end.Add(-5*time.Minute), c.master.buryLost)
-	c.run(end)
-	if c.failed == nil {
-		c.checkEnd()
+	if c.converge(c.now.Add(c.opts.Heal)) {
+		c.stayCalm()
 	}
+	c.result.Seconds = int(c.now.Sub(c.start).Seconds())
 	if c.failed != nil {
 		return c.result, c.failed
 	}
@@ -115,132 +140,117 @@ func newCluster(opts Options) *Cluster {
 			*n = fallback
 		}
 	}
+	set(&opts.Masters, 1+rng.IntN(3))
 	set(&opts.Agents, 3)
 	set(&opts.Schedulers, 2)
-	set(&opts.Tasks, 20)
+	set(&opts.Tasks, 10)
 	if opts.Trouble == 0 {
-		opts.Trouble = 10 * time.Minute
+		opts.Trouble = 2 * time.Minute
 	}
 	if opts.Heal == 0 {
-		opts.Heal = 40 * time.Minute
+		opts.Heal = 30 * time.Minute
 	}
 	faults := opts.Faults
 	if faults == (Faults{}) {
 		faults = draw(rng)
 	}
 	start := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
-	return &Cluster{
+	c := &Cluster{
 		opts: opts, faults: faults, rng: rng, start: start, now: start,
-		links: make(map[session]*link), streams: make(map[string]*stream), launched: make(map[taskKey]bool),
+		shared: opts.Seed%4 > 0, launched: make(map[taskKey]bool),
 	}
+	c.masterElection.c, c.registry.c = c, c
+	c.operator = newOperator(c)
+	return c
 }
 
 func (c *Cluster) boot() {
-	c.master = &masterNode{c: c}
-	c.master.start()
+	for i := range c.opts.Masters {
+		m := newMasterNode(c, i)
+		c.masters = append(c.masters, m)
+		c.after(c.delay(), m.start)
+	}
 	for i := range c.opts.Agents {
 		a := newAgentNode(c, i)
 		c.agents = append(c.agents, a)
+		c.masterElection.watch(a.follow)
 		c.after(c.delay(), a.start)
-		c.accident(c.faults.AgentCrash, func() { a.crash(false) })
-		c.accident(c.faults.AgentReboot, func() { a.crash(true) })
 	}
 	for i := range c.opts.Schedulers {
 		s := newScheduler(c, i)
+		s.brief = i > 0 && c.opts.Seed%4 == 0 && c.opts.Faults == Faults{}
 		c.schedulers = append(c.schedulers, s)
-		c.after(c.delay(), s.connect)
-	}
-	c.accident(c.faults.MasterCrash, c.master.crash)
-	c.accident(c.faults.Cut, c.cutSomething)
-}
-
-// accident repeats do at random times until the faults end.
-func (c *Cluster) accident(mean time.Duration, do func()) {
-	if mean == 0 {
-		return
-	}
-	c.after(time.Duration(c.rng.ExpFloat64()*float64(mean)), func() {
-		if c.now.Before(c.start.Add(c.opts.Trouble)) {
-			do()
-			c.accident(mean, do)
-		}
-	})
-}
-
-// heal brings back what is down.
-func (c *Cluster) heal() {
-	if !c.master.up {
-		c.master.start()
-	}
-	for _, a := range c.agents {
-		if !a.up {
-			a.start()
+		c.after(c.delay(), s.start)
+		if s.brief {
+			c.after(10*time.Second+c.upTo(c.opts.Trouble-10*time.Second), s.leave)
 		}
 	}
-}
-
-// after runs do in d from now.
-func (c *Cluster) after(d time.Duration, do func()) { c.at(c.now.Add(d), do) }
-
-func (c *Cluster) at(t time.Time, do func()) {
-	c.seq++
-	heap.Push(&c.queue, delivery{t, c.seq, do})
-}
-
-// run delivers until end or the first violation.
-func (c *Cluster) run(end time.Time) {
-	for c.failed == nil && len(c.queue) > 0 && !c.queue[0].at.After(end) {
-		d := heap.Pop(&c.queue).(delivery)
-		c.now = d.at
-		c.result.Events++
-		d.do()
+	some := c.rng.IntN(4)
+	if c.opts.Frameworks != Neither && (some != 1 || c.opts.Frameworks == Both) {
+		c.marathon = &marathonUser{c: c, of: c.serve("marathon", wakeMarathon), apps: map[string]counts{"/web": {none: true}, "/db": {none: true}}}
 	}
-	c.now = end
+	if c.opts.Frameworks != Neither && (some != 2 || c.opts.Frameworks == Both) {
+		c.chronos = newChronosUser(c, c.serve("chronos", wakeChronos))
+	}
+	c.plan()
 }
 
-// delay is how long a message takes.
-func (c *Cluster) delay() time.Duration {
-	return time.Millisecond + time.Duration(c.rng.ExpFloat64()*float64(10*time.Millisecond))
+func (c *Cluster) serve(name string, wake func(*instance, []entry) brain) *service {
+	s := newService(c, name, wake)
+	c.services = append(c.services, s)
+	for _, in := range s.instances {
+		c.after(c.delay(), in.start)
+	}
+	return s
 }
 
-func (c *Cluster) chance(p float64) bool { return p > 0 && c.rng.Float64() < p }
+// clients are those of all schedulers that run.
+func (c *Cluster) clients() []*client {
+	var all []*client
+	for _, s := range c.schedulers {
+		if s.link != nil && !s.left {
+			all = append(all, s.link)
+		}
+	}
+	for _, s := range c.services {
+		for _, in := range s.instances {
+			if in.client != nil {
+				all = append(all, in.client)
+			}
+		}
+	}
+	return all
+}
+
+// begun is told of each container that starts.
+func (c *Cluster) begun(k *container) {
+	if c.chronos != nil && ofChronos(k.task) {
+		c.chronos.begun(k)
+	}
+}
+
+func ofChronos(key taskKey) bool { return strings.HasPrefix(string(key.task), "ct:") }
+
+// lifeOf is how long a task runs by itself, 0 for ever, and how it exits. It
+// follows from the task's id, that is from hash.
+func (c *Cluster) lifeOf(key taskKey, hash uint32) (life time.Duration, exit int) {
+	switch {
+	case ofChronos(key):
+		return time.Second + time.Duration(hash%4000)*time.Millisecond, 0
+	case marathoncore.AppOfTask(string(key.task)) != "":
+		if hash%4 == 0 && c.now.Before(c.start.Add(c.opts.Trouble)) {
+			return time.Duration(hash%60000) * time.Millisecond, 1
+		}
+		return 0, 0
+	case hash%10 == 0: // the others leave room for all
+		return 0, 0
+	}
+	return time.Duration(hash%60000) * time.Millisecond, int(hash % 2)
+}
 
 func (c *Cluster) violate(format string, args ...any) {
 	if c.failed == nil {
 		c.failed = &Violation{Seed: c.opts.Seed, At: c.now.Sub(c.start), What: fmt.Sprintf(format, args...)}
 		c.trace("VIOLATION %s", c.failed.What)
 	}
-}
-
-func (c *Cluster) trace(format string, args ...any) {
-	if c.opts.Trace != nil {
-		c.opts.Trace(fmt.Sprintf("%12v  ", c.now.Sub(c.start)) + fmt.Sprintf(format, args...))
-	}
-}
-
-// A delivery is something that happens at a time; seq orders what happens at the same one.
-type delivery struct {
-	at  time.Time
-	seq uint64
-	do  func()
-}
-
-type queue []delivery
-
-func (q queue) Len() int { return len(q) }
-func (q queue) Less(i, j int) bool {
-	return q[i].at.Before(q[j].at) || q[i].at.Equal(q[j].at) && q[i].seq < q[j].seq
-}
-func (q queue) Swap(i, j int) { q[i], q[j] = q[j], q[i] }
-func (q *queue) Push(x any)   { *q = append(*q, x.(delivery)) }
-func (q *queue) Pop() any {
-	old := *q
-	d := old[len(old)-1]
-	*q = old[:len(old)-1]
-	return d
-}
-
-// Add sums two results.
-func (r Result) Add(o Result) Result {
-	return Result{r.Events + o.Events, r.Launches + o.Launches, r.Crashes + o.Crashes, r.Cuts + o.Cuts, r.Updates + o.Updates}
 }

@@ -2,6 +2,7 @@ package simulation
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"time"
@@ -11,42 +12,91 @@ import (
 	"github.com/soukproject/souk/master/allocator"
 	"github.com/soukproject/souk/master/allocator/hierarchical"
 	mastercore "github.com/soukproject/souk/master/core"
+	linkpb "github.com/soukproject/souk/proto/mesos/link"
 	registrypb "github.com/soukproject/souk/proto/mesos/registry"
 	mesospb "github.com/soukproject/souk/proto/mesos/v1"
-	masterpb "github.com/soukproject/souk/proto/mesos/v1/master"
 )
 
-// A masterNode is a master's core and the store that outlives it.
+// Timeouts of the simulated cluster, shorter than those of real ones so that
+// more happens in the same time. Their relations are what matters.
+const (
+	pingTimeout       = 5 * time.Second
+	pingTimeouts      = 3
+	reregisterTimeout = 30 * time.Second
+	offerTimeout      = 40 * time.Second
+)
+
+// A masterNode is one of several processes that want to be the leading master.
 type masterNode struct {
-	c        *Cluster
-	core     *mastercore.Master
-	life     int
-	up       bool
-	armed    time.Time
-	registry registrypb.Registry
-	writes   []mastercore.Persist
-	open     int // calls without a Reply
+	process
+	i       int
+	core    *mastercore.Master // nil while it does not lead, as far as it knows
+	epoch   uint64
+	writer  *writer
+	links   map[session]*link
+	streams map[string]*stream
+	waiting map[mastercore.Request]func(mastercore.Reply)
+	retired map[string]bool // agents that it knows to get no work, by id
 }
 
-func (m *masterNode) alive(life int) bool { return m.up && m.life == life }
+func newMasterNode(c *Cluster, i int) *masterNode {
+	return &masterNode{process: process{c: c, name: fmt.Sprintf("master%d", i)}, i: i}
+}
 
-// start elects a new master, which recovers what the store holds.
+// start begins a life as one who wants to lead.
 func (m *masterNode) start() {
 	if m.up {
 		return
 	}
-	m.life++
-	m.up, m.open, m.armed = true, 0, time.Time{}
-	m.c.trace("master starts")
-	m.core = m.newCore(rand.New(rand.NewPCG(m.c.rng.Uint64(), 2)))
-	m.step(mastercore.Elected{Registry: proto.CloneOf(&m.registry)})
+	m.begin()
+	m.core = nil
+	m.links, m.streams = make(map[session]*link), make(map[string]*stream)
+	m.waiting = make(map[mastercore.Request]func(mastercore.Reply))
+	m.c.masterElection.sit(m, m.life)
 }
+
+// elected takes over the registry and leads.
+func (m *masterNode) elected(*seat) {
+	m.c.trace("%s is elected", m.name)
+	r := &m.c.registry
+	var held *registrypb.Registry
+	takeOver := func() {
+		m.epoch = r.fence.takeOver()
+		held = proto.CloneOf(&r.held)
+	}
+	r.write(&m.process, r.fence.epoch, takeOver, func(answer outcome) {
+		if answer != written {
+			m.die("it cannot take over the registry")
+			return
+		}
+		m.lead(held)
+	})
+}
+
+func (m *masterNode) lead(held *registrypb.Registry) {
+	m.c.result.Reigns++
+	m.writer = &writer{p: &m.process, disk: &m.c.registry.disk, epoch: m.epoch, fail: m.die}
+	m.core = m.newCore(rand.New(rand.NewPCG(m.c.rng.Uint64(), 2)))
+	m.retired = make(map[string]bool)
+	for _, a := range held.GetAgents() {
+		m.retired[a.GetInfo().GetId().GetValue()] = a.GetDeactivated()
+	}
+	for _, g := range held.GetGone() {
+		m.retired[g.GetId().GetValue()] = true
+	}
+	m.step(mastercore.Elected{Registry: held})
+}
+
+// deposed ends a process that no longer leads: the next life contends again.
+func (m *masterNode) deposed() { m.die("its session has expired") }
 
 // newCore makes a master with the allocator that ships, as a process would.
 func (m *masterNode) newCore(rng *rand.Rand) *mastercore.Master {
 	return mastercore.New(mastercore.Config{
-		MasterID: m.id(), Info: m.info(), Rand: rng, RootSubmissions: true, OfferTimeout: 5 * time.Minute,
-		MaxCompletedFrameworks: mastercore.DefaultMaxCompletedFrameworks, MaxCompletedTasks: mastercore.DefaultMaxCompletedTasks,
+		MasterID: m.id(), Info: m.info(), Rand: rng, RootSubmissions: true, OfferTimeout: offerTimeout,
+		AgentPingTimeout: pingTimeout, MaxAgentPingTimeouts: pingTimeouts, AgentReregisterTimeout: reregisterTimeout,
+		AllocatorRecoveryTimeout: reregisterTimeout,
+		MaxCompletedFrameworks:   mastercore.DefaultMaxCompletedFrameworks, MaxCompletedTasks: mastercore.DefaultMaxCompletedTasks,
 		MaxUnreachableTasks: mastercore.DefaultMaxUnreachableTasks,
 		RegistryMaxAgentAge: mastercore.DefaultRegistryMaxAgentAge, RegistryMaxAgentCount: mastercore.DefaultRegistryMaxAgentCount,
 		Allocator: hierarchical.New(allocator.Config{Minimum: allocator.DefaultMinimum(), Rand: rng}),
@@ -55,166 +105,128 @@ func (m *masterNode) newCore(rng *rand.Rand) *mastercore.Master {
 
 func (m *masterNode) info() *mesospb.MasterInfo {
 	return &mesospb.MasterInfo{
-		Id: new(m.id()), Ip: new(uint32(0x0100007f)), Port: new(uint32(5050)), Hostname: new("master"),
+		Id: new(m.id()), Ip: new(uint32(0x0100007f)), Port: new(uint32(5050 + m.i)), Hostname: new(m.name),
 	}
 }
 
-func (m *masterNode) id() string { return fmt.Sprintf("master%d", m.life) }
+func (m *masterNode) id() string { return fmt.Sprintf("%s-%d", m.name, m.life) }
 
-// crash ends the process; what was being written is written, or is not.
-func (m *masterNode) crash() {
+// crash is an accident.
+func (m *masterNode) crash() { m.die("") }
+
+// die ends the process; what was being written is written, or is not.
+func (m *masterNode) die(why string) {
 	if !m.up {
 		return
 	}
 	c := m.c
 	c.result.Crashes++
-	c.trace("master crashes")
-	m.up = false
-	for _, w := range m.writes[:c.rng.IntN(len(m.writes)+1)] {
-		apply(&m.registry, w.Operations)
-	}
-	m.writes = nil
-	for _, l := range c.sortedLinks() {
+	c.trace("%s dies %s", m.name, why)
+	m.up, m.core = false, nil
+	for _, id := range slices.Sorted(maps.Keys(m.links)) {
+		l := m.links[id]
 		l.cut, l.masterKnows = true, true
-		delete(c.links, l.id)
 		c.after(c.delay(), func() { c.tellAgent(l) })
 	}
-	for _, s := range c.schedulers {
-		if st := s.stream; st != nil {
-			st.cut = true
-			delete(c.streams, st.id)
-			c.after(c.delay(), func() { s.disconnected(st) })
-		}
+	for _, id := range slices.Sorted(maps.Keys(m.streams)) {
+		m.streams[id].sever(c)
 	}
-	c.after(time.Second+time.Duration(c.rng.IntN(20000))*time.Millisecond, m.start)
+	for _, r := range slices.Sorted(maps.Keys(m.waiting)) {
+		answer := m.waiting[r]
+		c.after(c.delay(), func() { answer(mastercore.Reply{}) })
+	}
+	m.waiting = nil
+	c.masterElection.left(m, m.life)
+	c.after(time.Second+c.upTo(10*time.Second), m.start)
 }
 
-func (c *Cluster) sortedLinks() []*link {
-	var all []*link
-	for _, l := range c.links {
-		all = append(all, l)
-	}
-	slices.SortFunc(all, func(a, b *link) int { return int(a.id) - int(b.id) })
-	return all
+// leads reports whether it believes, in a life, that it leads.
+func (m *masterNode) leads(life int) bool { return m.alive(life) && m.core != nil }
+
+// ask steps a call that somebody waits for. Without an answer, Code is 0.
+func (m *masterNode) ask(build func(mastercore.Request) mastercore.Event, answer func(mastercore.Reply)) {
+	m.c.requests++
+	r := mastercore.Request(m.c.requests)
+	m.waiting[r] = answer
+	m.step(build(r))
 }
 
 func (m *masterNode) step(ev mastercore.Event) {
-	if !m.up || m.c.failed != nil {
+	if m.core == nil || m.c.failed != nil {
 		return
 	}
-	life := m.life
-	m.c.trace("master <- %s", lazy{ev})
-	effects := m.core.Step(m.c.now, ev)
-	if err := m.core.Check(); err != nil {
-		m.c.violate("master: %v after %s", err, lazy{ev})
-		return
+	c, life := m.c, m.life
+	c.traceEvent(m.name, ev)
+	effects := m.core.Step(m.now(), ev)
+	if c.examine() {
+		if err := m.core.Check(); err != nil {
+			c.violate("%s: %v after %s", m.name, err, describe(ev))
+			return
+		}
 	}
 	for _, e := range effects {
-		if m.c.chance(m.c.faults.CrashAtEffect / 10) { // it has far more effects than others
+		if m.crashing(0.1) { // it has far more effects than others
 			m.crash()
 		}
 		if !m.alive(life) {
 			return
 		}
-		m.c.trace("master    %s", lazy{e})
+		c.traceEffect(m.name, e)
 		m.perform(e)
 	}
-	m.arm()
-}
-
-func (m *masterNode) arm() {
 	at, ok := m.core.Deadline()
-	if !ok || !m.up || at.Equal(m.armed) && at.After(m.c.now) {
-		return
-	}
-	if !at.After(m.c.now) {
-		at = m.c.now.Add(time.Microsecond)
-	}
-	m.armed = at
-	life := m.life
-	m.c.at(at, func() {
-		if m.alive(life) && m.armed.Equal(at) {
-			m.armed = time.Time{}
-			m.step(mastercore.Tick{})
-		}
-	})
+	m.arm(at, ok, func() { m.step(mastercore.Tick{}) })
 }
 
 func (m *masterNode) perform(e mastercore.Effect) {
 	switch e := e.(type) {
 	case mastercore.Persist:
-		m.persist(e)
+		m.writer.add(
+			func() { m.c.registry.put(e.Operations) },
+			func() {
+				m.learn(e.Operations)
+				m.step(mastercore.Persisted{Seq: e.Seq})
+			})
 	case mastercore.SendAgent:
-		m.c.toAgent(e.Session, proto.CloneOf(e.Event))
+		m.c.toAgent(m.links[e.Session], m.checked(e))
 	case mastercore.CloseAgent:
-		if l := m.c.links[e.Session]; l != nil {
+		if l := m.links[e.Session]; l != nil {
 			m.c.hangUp(l)
 		}
 	case mastercore.SendFramework:
-		m.c.toScheduler(string(e.Stream), proto.CloneOf(e.Event))
+		m.c.toScheduler(m.streams[string(e.Stream)], clone(m.c, e.Event))
 	case mastercore.CloseFramework:
-		m.c.closeStream(string(e.Stream))
+		m.c.closeStream(m.streams[string(e.Stream)])
 	case mastercore.Reply:
-		m.open--
-	}
-}
-
-// buryLost is the operator, long after the network has healed: an agent that is
-// still unreachable is one whose machine lost its id and has another by now.
-// Nobody but an operator can say that it will never be back.
-func (m *masterNode) buryLost() {
-	for _, u := range slices.Clone(m.registry.GetUnreachable()) {
-		m.c.requests++
-		m.open++
-		m.step(mastercore.Operated{Request: mastercore.Request(m.c.requests), Call: &masterpb.Call{
-			Type:          masterpb.Call_MARK_AGENT_GONE.Enum(),
-			MarkAgentGone: &masterpb.Call_MarkAgentGone{AgentId: u.GetInfo().GetId()},
-		}})
-	}
-}
-
-// persist writes in order.
-func (m *masterNode) persist(e mastercore.Persist) {
-	m.writes = append(m.writes, e)
-	life := m.life
-	m.c.after(m.c.delay(), func() {
-		if !m.alive(life) || len(m.writes) == 0 {
+		answer := m.waiting[e.Request]
+		delete(m.waiting, e.Request)
+		if answer == nil {
+			m.c.violate("%s answers call %d, which nobody waits for", m.name, e.Request)
 			return
 		}
-		w := m.writes[0]
-		m.writes = m.writes[1:]
-		apply(&m.registry, w.Operations)
-		m.step(mastercore.Persisted{Seq: w.Seq})
-	})
-}
-
-// apply is what the registrar does, as simply as can be.
-func apply(r *registrypb.Registry, ops []*registrypb.Operation) {
-	for _, op := range ops {
-		op = proto.CloneOf(op)
-		switch op.GetType() {
-		case registrypb.Operation_ADMIT_AGENT, registrypb.Operation_MARK_REACHABLE:
-			forget(r, op.GetAgent().GetInfo().GetId().GetValue())
-			r.Agents = append(r.Agents, op.GetAgent())
-		case registrypb.Operation_REMOVE_AGENT:
-			forget(r, op.GetAgentId().GetValue())
-		case registrypb.Operation_MARK_UNREACHABLE:
-			forget(r, op.GetUnreachable().GetInfo().GetId().GetValue())
-			r.Unreachable = append(r.Unreachable, op.GetUnreachable())
-		case registrypb.Operation_MARK_GONE:
-			forget(r, op.GetGone().GetId().GetValue())
-			r.Gone = append(r.Gone, op.GetGone())
-		case registrypb.Operation_PRUNE:
-			for _, id := range op.GetAgentIds() {
-				forget(r, id.GetValue())
-			}
-		}
+		m.soon(func() { answer(e) })
 	}
 }
 
-// forget takes an agent off every list.
-func forget(r *registrypb.Registry, id string) {
-	r.Agents = slices.DeleteFunc(r.Agents, func(a *registrypb.Agent) bool { return a.GetInfo().GetId().GetValue() == id })
-	r.Unreachable = slices.DeleteFunc(r.Unreachable, func(u *registrypb.Unreachable) bool { return u.GetInfo().GetId().GetValue() == id })
-	r.Gone = slices.DeleteFunc(r.Gone, func(g *registrypb.Gone) bool { return g.GetId().GetValue() == id })
+// checked: an agent that is deactivated, drained or gone, as far as this master
+// knows, is given no work.
+func (m *masterNode) checked(e mastercore.SendAgent) *linkpb.Event {
+	if e.Event.GetType() == linkpb.Event_RUN_TASK {
+		if id := e.Event.GetRunTask().GetTask().GetAgentId().GetValue(); m.retired[id] {
+			m.c.violate("%s launches on agent %s, which is deactivated, drained or gone", m.name, id)
+		}
+	}
+	return clone(m.c, e.Event)
+}
+
+// learn notes which agents get no work from here on.
+func (m *masterNode) learn(ops []*registrypb.Operation) {
+	for _, op := range ops {
+		if a := op.GetAgent(); a != nil {
+			m.retired[a.GetInfo().GetId().GetValue()] = a.GetDeactivated()
+		}
+		if g := op.GetGone(); g != nil {
+			m.retired[g.GetId().GetValue()] = true
+		}
+	}
 }

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"time"
 
-	mastercore "github.com/soukproject/souk/master/core"
 	"github.com/soukproject/souk/proto/mesos"
 	mesospb "github.com/soukproject/souk/proto/mesos/v1"
 	schedulerpb "github.com/soukproject/souk/proto/mesos/v1/scheduler"
@@ -25,24 +24,35 @@ func (r *record) lost() bool {
 }
 
 // A scheduler launches its tasks, each once, kills some, acknowledges, and asks
-// again and again about those it is not sure of.
+// again and again about those it is not sure of. One that is to leave does so
+// without a word, and never comes back.
 type scheduler struct {
-	c      *Cluster
-	name   string
-	aware  bool // PARTITION_AWARE
-	id     *mesospb.FrameworkID
-	stream *stream
-	tasks  []*record
-	conns  int
+	c     *Cluster
+	name  string
+	aware bool // PARTITION_AWARE
+	brief bool // it leaves
+	left  bool
+	id    *mesospb.FrameworkID
+	link  *client
+	tasks []*record
 }
 
 func newScheduler(c *Cluster, i int) *scheduler {
 	return &scheduler{c: c, name: fmt.Sprintf("framework%d", i), aware: i%2 == 0}
 }
 
+// failoverTimeout is short for one who is to leave.
+func (s *scheduler) failoverTimeout() time.Duration {
+	if s.brief {
+		return reregisterTimeout
+	}
+	return 7 * 24 * time.Hour
+}
+
+// info implements subscriber.
 func (s *scheduler) info() *mesospb.FrameworkInfo {
 	info := &mesospb.FrameworkInfo{
-		User: new("nobody"), Name: &s.name, Id: s.id, Checkpoint: new(true), FailoverTimeout: new(float64(7 * 24 * 3600)),
+		User: new("nobody"), Name: &s.name, Id: s.id, Checkpoint: new(true), FailoverTimeout: new(s.failoverTimeout().Seconds()),
 		Roles: []string{s.name},
 	}
 	capabilities := []mesospb.FrameworkInfo_Capability_Type{
@@ -57,53 +67,26 @@ func (s *scheduler) info() *mesospb.FrameworkInfo {
 	return info
 }
 
-// connect subscribes on a stream of its own.
-func (s *scheduler) connect() {
-	if s.stream != nil {
-		return
-	}
-	if !s.c.master.up {
-		s.c.after(time.Second, s.connect)
-		return
-	}
-	s.conns++
-	st := &stream{id: fmt.Sprintf("%s-%d", s.name, s.conns), of: s, masterLife: s.c.master.life}
-	s.stream = st
-	s.c.streams[st.id] = st
-	call := &schedulerpb.Call{
-		Type: schedulerpb.Call_SUBSCRIBE.Enum(), FrameworkId: s.id,
-		Subscribe: &schedulerpb.Call_Subscribe{FrameworkInfo: s.info()},
-	}
-	s.c.after(s.c.delay(), func() {
-		if !s.c.master.alive(st.masterLife) {
-			s.c.cutStream(st)
-			return
-		}
-		if !st.cut {
-			s.c.master.step(mastercore.Subscribed{Stream: mastercore.Stream(st.id), Call: call})
-		}
-	})
+func (s *scheduler) start() { s.link = s.c.connect(s.name, s) }
+
+// leave ends a scheduler for good; what it launched is for the master to end.
+func (s *scheduler) leave() {
+	s.left = true
+	s.link.close()
 }
 
-func (s *scheduler) disconnected(st *stream) {
-	if s.stream != st {
-		return
-	}
-	s.stream = nil
-	s.c.after(time.Duration(s.c.rng.IntN(3000))*time.Millisecond, s.connect)
-}
+func (s *scheduler) hungUp() {}
 
 func (s *scheduler) send(call *schedulerpb.Call) {
-	if s.stream == nil || s.id == nil {
+	if s.id == nil {
 		return
 	}
 	call.FrameworkId = s.id
-	s.c.trace("%s -> %v", s.name, call.GetType())
-	s.c.call(s.stream, call)
+	s.link.call(call, false, nil)
 }
 
-func (s *scheduler) received(e *schedulerpb.Event) {
-	s.c.trace("%s <- %s", s.name, lazy{e})
+// heard implements subscriber.
+func (s *scheduler) heard(e *schedulerpb.Event) {
 	switch e.GetType() {
 	case schedulerpb.Event_SUBSCRIBED:
 		s.subscribed(e.GetSubscribed())
@@ -125,12 +108,13 @@ func (s *scheduler) subscribed(e *schedulerpb.Event_Subscribed) {
 		s.c.violate("%s was %s and is now %s", s.name, s.id.GetValue(), e.GetFrameworkId().GetValue())
 	}
 	s.id = e.GetFrameworkId()
-	s.reconcile(s.stream)
+	s.reconcile(s.link.stream)
 }
 
-// reconcile asks about every task that may still run, now and then again.
+// reconcile asks about every task that may still run, and for those that do
+// although they were said to be lost, now and then again.
 func (s *scheduler) reconcile(st *stream) {
-	if s.stream != st || st == nil {
+	if s.link.stream != st || st == nil || s.left {
 		return
 	}
 	var ask []*schedulerpb.Call_Reconcile_Task
@@ -142,7 +126,8 @@ func (s *scheduler) reconcile(st *stream) {
 	if len(ask) > 0 {
 		s.send(&schedulerpb.Call{Type: schedulerpb.Call_RECONCILE.Enum(), Reconcile: &schedulerpb.Call_Reconcile{Tasks: ask}})
 	}
-	s.c.after(30*time.Second, func() { s.reconcile(st) })
+	s.send(reconcile(nil))
+	s.c.after(20*time.Second, func() { s.reconcile(st) })
 }
 
 // offered launches up to three tasks, or declines.
@@ -198,7 +183,7 @@ func (s *scheduler) task(o *mesospb.Offer) *mesospb.TaskInfo {
 
 // kill asks until the task has ended: a call may be lost.
 func (s *scheduler) kill(r *record) {
-	if r.lost() {
+	if r.lost() || s.left {
 		return
 	}
 	s.send(&schedulerpb.Call{

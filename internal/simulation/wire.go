@@ -6,7 +6,6 @@ import (
 	agentcore "github.com/soukproject/souk/agent/core"
 	mastercore "github.com/soukproject/souk/master/core"
 	linkpb "github.com/soukproject/souk/proto/mesos/link"
-	schedulerpb "github.com/soukproject/souk/proto/mesos/v1/scheduler"
 )
 
 type session = mastercore.Session
@@ -37,6 +36,7 @@ type link struct {
 	id          session
 	agent       *agentNode
 	agentLife   int
+	master      *masterNode
 	masterLife  int
 	ofAgent     agentcore.Session
 	cut         bool // nothing gets through any more
@@ -45,26 +45,26 @@ type link struct {
 	down, up    pipe
 }
 
-// dial opens a link that carries a's subscription to the master.
-func (c *Cluster) dial(a *agentNode, of agentcore.Session, subscribe *linkpb.Subscribe) {
+// dial opens a link that carries a's subscription to a master.
+func (c *Cluster) dial(a *agentNode, m *masterNode, of agentcore.Session, subscribe *linkpb.Subscribe) {
 	c.sessions++
-	l := &link{id: session(c.sessions), agent: a, agentLife: a.life, masterLife: c.master.life, ofAgent: of}
-	c.links[l.id] = l
+	l := &link{id: session(c.sessions), agent: a, agentLife: a.life, master: m, masterLife: m.life, ofAgent: of}
 	a.link = l
+	subscribe = clone(c, subscribe)
 	l.up.push(c, false, func() {
-		if !c.master.up || c.master.life != l.masterLife {
+		switch {
+		case l.cut:
+		case !m.leads(l.masterLife):
 			c.cutLink(l)
-			return
-		}
-		if !l.cut {
-			c.master.step(mastercore.AgentSubscribed{Session: l.id, Address: a.address, Subscribe: subscribe})
+		default:
+			m.links[l.id] = l
+			m.step(mastercore.AgentSubscribed{Session: l.id, Address: a.address, Subscribe: subscribe})
 		}
 	})
 }
 
-// toAgent carries an event of the master.
-func (c *Cluster) toAgent(id session, e *linkpb.Event) {
-	l := c.links[id]
+// toAgent carries an event of a master.
+func (c *Cluster) toAgent(l *link, e *linkpb.Event) {
 	if l == nil || l.cut {
 		return
 	}
@@ -81,8 +81,8 @@ func (c *Cluster) toMaster(l *link, m *linkpb.Message) {
 		return
 	}
 	l.up.push(c, true, func() {
-		if !l.cut && !l.masterKnows && c.master.alive(l.masterLife) {
-			c.master.step(mastercore.AgentSent{Session: l.id, Messages: []*linkpb.Message{m}})
+		if !l.cut && !l.masterKnows && l.master.leads(l.masterLife) {
+			l.master.step(mastercore.AgentSent{Session: l.id, Messages: []*linkpb.Message{m}})
 		}
 	})
 }
@@ -99,7 +99,7 @@ func (c *Cluster) cutLink(l *link) {
 	c.after(c.delay(), func() { c.tellAgent(l) })
 	notice := c.delay()
 	if c.rng.IntN(4) == 0 {
-		notice = time.Duration(c.rng.IntN(60)) * time.Second // half open
+		notice = c.upTo(pingTimeout * pingTimeouts) // half open
 	}
 	c.after(notice, func() { c.tellMaster(l) })
 }
@@ -117,57 +117,12 @@ func (c *Cluster) tellAgent(l *link) {
 }
 
 func (c *Cluster) tellMaster(l *link) {
-	if l.masterKnows || !c.master.alive(l.masterLife) {
+	if l.masterKnows || !l.master.leads(l.masterLife) {
 		return
 	}
 	l.masterKnows, l.cut = true, true
-	c.master.step(mastercore.AgentDisconnected{Session: l.id})
-	delete(c.links, l.id)
-}
-
-// A stream is the connection of one scheduler's subscription.
-type stream struct {
-	id         string
-	of         *scheduler
-	masterLife int
-	cut        bool
-	down       pipe
-}
-
-// toScheduler carries an event of the master; a stream loses nothing but its end.
-func (c *Cluster) toScheduler(id string, e *schedulerpb.Event) {
-	st := c.streams[id]
-	if st == nil || st.cut {
-		return
-	}
-	st.down.push(c, false, func() {
-		if !st.cut && st.of.stream == st {
-			st.of.received(e)
-		}
-	})
-}
-
-// closeStream ends a stream after what was sent on it.
-func (c *Cluster) closeStream(id string) {
-	if st := c.streams[id]; st != nil {
-		delete(c.streams, id)
-		st.down.push(c, false, func() { st.cut = true; st.of.disconnected(st) })
-	}
-}
-
-// cutStream breaks a stream at once.
-func (c *Cluster) cutStream(st *stream) {
-	if st.cut {
-		return
-	}
-	st.cut = true
-	delete(c.streams, st.id)
-	c.after(c.delay(), func() { st.of.disconnected(st) })
-	c.after(c.delay(), func() {
-		if c.master.alive(st.masterLife) {
-			c.master.step(mastercore.Disconnected{Stream: mastercore.Stream(st.id)})
-		}
-	})
+	l.master.step(mastercore.AgentDisconnected{Session: l.id})
+	delete(l.master.links, l.id)
 }
 
 // cutSomething breaks one connection.
@@ -180,27 +135,25 @@ func (c *Cluster) cutSomething() {
 		}
 		return
 	}
-	if s := c.schedulers[c.rng.IntN(len(c.schedulers))]; s.stream != nil {
-		c.trace("cut %s", s.name)
-		c.cutStream(s.stream)
+	if all := c.clients(); len(all) > 0 {
+		if cl := all[c.rng.IntN(len(all))]; cl.stream != nil {
+			c.trace("cut %s", cl.name)
+			cl.stream.sever(c)
+		}
 	}
 }
 
-// call carries a scheduler's call to the master; calls overtake each other.
-func (c *Cluster) call(st *stream, call *schedulerpb.Call) {
-	life := c.master.life
-	deliver := func() {
-		if c.master.alive(life) {
-			c.requests++
-			c.master.open++
-			c.master.step(mastercore.Called{Request: mastercore.Request(c.requests), Stream: mastercore.Stream(st.id), Call: call})
-		}
-	}
-	if c.chance(c.faults.Lose) {
+// isolate keeps a machine from all masters for a while: what it has goes on.
+func (c *Cluster) isolate() {
+	a := c.agents[c.rng.IntN(len(c.agents))]
+	if a.isolated {
 		return
 	}
-	c.after(c.delay(), deliver)
-	if c.chance(c.faults.Double) {
-		c.after(c.delay(), deliver)
+	c.trace("%s is isolated", a.name)
+	c.result.Cuts++
+	a.isolated = true
+	if a.link != nil {
+		c.cutLink(a.link)
 	}
+	c.after(c.upTo(60*time.Second), func() { a.isolated = false })
 }

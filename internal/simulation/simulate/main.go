@@ -74,5 +74,5 @@ func many(ctx context.Context, first, n uint64) error {
 	}
 	wg.Wait()
 	fmt.Printf("%d seeds in %v, %d violations: %+v\n", min(next.Load(), n), time.Since(start).Round(time.Second), len(failures), total)
-	return errors.Join(failures[:min(len(failures), 5)]...)
+	return errors.Join(failures[:min(len(failures), 50)]...)
 }
