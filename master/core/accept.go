@@ -6,7 +6,6 @@ import (
 
 	"github.com/soukproject/souk/master/validation"
 	"github.com/soukproject/souk/proto/mesos"
-	linkpb "github.com/soukproject/souk/proto/mesos/link"
 	"github.com/soukproject/souk/proto/mesos/resources"
 	mesospb "github.com/soukproject/souk/proto/mesos/v1"
 	schedulerpb "github.com/soukproject/souk/proto/mesos/v1/scheduler"
@@ -152,6 +151,8 @@ func (m *Master) launch(acc *acceptance, op *mesospb.Offer_Operation) {
 			m.invalidTask(acc.framework, t, err)
 			continue
 		}
+		t = withResources(t, used[i])
+		t.Executor = fullExecutor(acc.framework, t.Executor, acc.role)
 		if err := m.validTask(acc, t, used[i]); err != nil {
 			m.invalidTask(acc.framework, t, err)
 			continue
@@ -201,6 +202,7 @@ func (m *Master) validTask(acc *acceptance, t *mesospb.TaskInfo, used resources.
 		Limits:    acc.agent.can(mesospb.AgentInfo_Capability_TASK_RESOURCE_LIMITS),
 		Active:    func(id mesos.TaskID) bool { _, ok := m.activeTask(f, id); return ok },
 		Lost:      func(id mesos.TaskID) bool { _, ok := m.unreachableTask(f, id); return ok },
+		Executor:  func(id mesos.ExecutorID) *mesospb.ExecutorInfo { return acc.agent.runningExecutor(f, id) },
 	})
 }
 
@@ -216,14 +218,13 @@ func (m *Master) refuseTask(f *framework, t *mesospb.TaskInfo, state mesospb.Tas
 	m.tellFramework(f, updateEvent(s))
 }
 
-// run sends a task to its agent. What it uses was held for the offer and is held on.
+// run sends a task that is described in full to its agent. What it uses was held
+// for the offer and is held on.
 func (m *Master) run(acc *acceptance, t *mesospb.TaskInfo, used resources.Resources) {
 	acc.left, _ = acc.left.Sub(used)
-	t = withResources(t, used)
+	launches := m.bringExecutor(acc, t.GetExecutor())
 	row := m.addTask(acc.framework, acc.agent, t, used, mesospb.TaskState_TASK_STAGING)
-	m.tellAgent(acc.agent, &linkpb.Event{
-		Type: linkpb.Event_RUN_TASK.Enum(), RunTask: &linkpb.RunTask{Framework: acc.framework.info, Task: t},
-	})
+	m.tellAgent(acc.agent, runTaskEvent(acc.framework, t, launches))
 	m.publishTaskAdded(row, t)
 }
 

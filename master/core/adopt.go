@@ -213,8 +213,7 @@ func (m *Master) adoptExecutors(a *agent, list []*linkpb.Executor, owner func(*m
 		}
 		used := m.usable(a, f, x.GetInfo().GetResources())
 		m.hold(a, f, used)
-		a.used, f.used = a.used.Add(used), f.used.Add(scalars(used))
-		a.executors = append(a.executors, executor{framework: f.handle, id: id, info: marshal(x.GetInfo()), used: used})
+		m.chargeExecutor(a, f, x.GetInfo(), used)
 	}
 }
 

@@ -133,7 +133,7 @@ func (m *Master) launchDirectly(f *framework, a *agent, t *mesospb.TaskInfo) {
 	used = used.Allocate("*")
 	m.cfg.Allocator.Hold(m.now, allocator.Holding{Framework: f.id, Resources: used}, a.id)
 	m.out = nil
-	m.run(&acceptance{framework: f, agent: a, role: "*", left: used}, t, used)
+	m.run(&acceptance{framework: f, agent: a, role: "*", left: used}, withResources(t, used), used)
 }
 
 // taskLike is a task as people launch them: a command, a few variables and labels.

@@ -121,7 +121,8 @@ func TestRecordedTasks(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			got := launchError(t, task, x.With, validation.TaskRules{
 				Framework: "M-0000", Agent: "M-S0", Offered: offered.Allocate("dev"), Limits: true,
-				Active: func(id mesos.TaskID) bool { return active[id] }, Lost: func(mesos.TaskID) bool { return false },
+				Executor: func(mesos.ExecutorID) *mesospb.ExecutorInfo { return nil },
+				Active:   func(id mesos.TaskID) bool { return active[id] }, Lost: func(mesos.TaskID) bool { return false },
 			})
 			if want := x.Text; !sameText(got, want) {
 				t.Errorf("%s\nrefused with %q, want %q", x.Task, got, want)

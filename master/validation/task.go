@@ -6,6 +6,9 @@ import (
 	"maps"
 	"slices"
 
+	"google.golang.org/protobuf/encoding/prototext"
+	"google.golang.org/protobuf/proto"
+
 	"github.com/soukproject/souk/proto/mesos"
 	"github.com/soukproject/souk/proto/mesos/resources"
 	mesospb "github.com/soukproject/souk/proto/mesos/v1"
@@ -20,6 +23,8 @@ type TaskRules struct {
 	Limits    bool                // the agent has TASK_RESOURCE_LIMITS
 	Active    func(mesos.TaskID) bool
 	Lost      func(mesos.TaskID) bool // on an unreachable agent
+	// Executor is the one that runs on the agent under an id, nil if none does.
+	Executor func(mesos.ExecutorID) *mesospb.ExecutorInfo
 }
 
 // Task checks a task of a LAUNCH by the rules of mesos-api 10.1, in their order.
@@ -29,7 +34,7 @@ func Task(t *mesospb.TaskInfo, r TaskRules) error {
 		taskID, r.notActive, r.notLost, r.onAgent, killPolicy, maxCompletionTime, taskCheck, taskHealthCheck,
 		usesSomething, usableResources, r.persistenceIDs, r.oneRole, r.notMixed, taskCommand, taskContainer, r.limits,
 		sharedCgroups, commandOrExecutor, executorType, executorID, r.executorFramework, executorGrace,
-		executorParts, executorCommand, r.withExecutor, r.offered, noExecutor,
+		executorParts, executorCommand, r.sameExecutor, r.withExecutor, r.offered,
 	} {
 		if err := rule(t); err != nil {
 			return err
@@ -252,6 +257,30 @@ func executorCommand(t *mesospb.TaskInfo) error {
 	return nil
 }
 
+// sameExecutor: one that runs already cannot become another one.
+func (r TaskRules) sameExecutor(t *mesospb.TaskInfo) error {
+	running := r.running(t)
+	if running == nil || proto.Equal(running, t.GetExecutor()) {
+		return nil
+	}
+	text := prototext.MarshalOptions{Multiline: true}
+	return fmt.Errorf("ExecutorInfo is not compatible with existing ExecutorInfo with same ExecutorID.\n"+
+		"------------------------------------------------------------\n"+
+		"Existing ExecutorInfo:\n%s\n"+
+		"------------------------------------------------------------\n"+
+		"ExecutorInfo:\n%s\n"+
+		"------------------------------------------------------------\n",
+		text.Format(running), text.Format(t.GetExecutor()))
+}
+
+// running is the executor that t would run under, nil if it has to be launched.
+func (r TaskRules) running(t *mesospb.TaskInfo) *mesospb.ExecutorInfo {
+	if t.Executor == nil {
+		return nil
+	}
+	return r.Executor(mesos.ExecutorID(t.GetExecutor().GetExecutorId().GetValue()))
+}
+
 // withExecutor looks at a task and the executor it brings as one.
 func (r TaskRules) withExecutor(t *mesospb.TaskInfo) error {
 	if t.Executor == nil {
@@ -278,16 +307,12 @@ func (r TaskRules) executorUses(t *mesospb.TaskInfo) resources.Resources {
 
 // offered comes last of Mesos' rules: there must be enough.
 func (r TaskRules) offered(t *mesospb.TaskInfo) error {
-	if all := r.Used.Add(r.executorUses(t)); !r.Offered.Contains(all) {
-		return fmt.Errorf("Total resources %s required by task and its executor is more than available %s", all, r.Offered)
+	all := r.Used
+	if r.running(t) == nil {
+		all = all.Add(r.executorUses(t))
 	}
-	return nil
-}
-
-// noExecutor is Souk's own: only commands can be launched so far.
-func noExecutor(t *mesospb.TaskInfo) error {
-	if t.Executor != nil {
-		return errors.New("A task with an 'ExecutorInfo' is not supported by this version of Souk; use 'TaskInfo.command'")
+	if !r.Offered.Contains(all) {
+		return fmt.Errorf("Total resources %s required by task and its executor is more than available %s", all, r.Offered)
 	}
 	return nil
 }

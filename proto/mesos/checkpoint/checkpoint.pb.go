@@ -140,6 +140,7 @@ type Record struct {
 	Progress  *Progress              `protobuf:"bytes,4,opt,name=progress" json:"progress,omitempty"`
 	Resources *Resources             `protobuf:"bytes,5,opt,name=resources" json:"resources,omitempty"`
 	Operation *Operation             `protobuf:"bytes,6,opt,name=operation" json:"operation,omitempty"`
+	Executor  *Executor              `protobuf:"bytes,7,opt,name=executor" json:"executor,omitempty"`
 	// gone says that the object is no more; only its ids are set then.
 	Gone          *bool `protobuf:"varint,15,opt,name=gone" json:"gone,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -214,6 +215,13 @@ func (x *Record) GetResources() *Resources {
 func (x *Record) GetOperation() *Operation {
 	if x != nil {
 		return x.Operation
+	}
+	return nil
+}
+
+func (x *Record) GetExecutor() *Executor {
+	if x != nil {
+		return x.Executor
 	}
 	return nil
 }
@@ -350,7 +358,8 @@ type Task struct {
 	FrameworkId *v1.FrameworkID        `protobuf:"bytes,1,req,name=framework_id,json=frameworkId" json:"framework_id,omitempty"`
 	TaskId      *v1.TaskID             `protobuf:"bytes,2,req,name=task_id,json=taskId" json:"task_id,omitempty"`
 	Info        *v1.TaskInfo           `protobuf:"bytes,3,opt,name=info" json:"info,omitempty"`
-	// container_id is absent for a task that was refused without a launch.
+	// container_id is that of its executor, which may have other tasks and a record
+	// of its own; absent for a task that was refused without a launch.
 	ContainerId   *v1.ContainerID `protobuf:"bytes,4,opt,name=container_id,json=containerId" json:"container_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -517,7 +526,8 @@ type Kill struct {
 	Cause *Kill_Cause            `protobuf:"varint,1,opt,name=cause,enum=souk.checkpoint.Kill_Cause" json:"cause,omitempty"`
 	// since is when the kill began, in nanoseconds since the epoch.
 	Since *int64 `protobuf:"varint,2,opt,name=since" json:"since,omitempty"`
-	// grace is how long the task has after SIGTERM, in nanoseconds.
+	// grace is how long the task has after SIGTERM, in nanoseconds. Absent for a task
+	// of a framework's own executor when nobody said.
 	Grace         *int64 `protobuf:"varint,3,opt,name=grace" json:"grace,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -690,20 +700,119 @@ func (x *Operation) GetStatus() *v1.OperationStatus {
 	return nil
 }
 
+// Executor is one that a framework brought itself. It is stored before its
+// container is launched, and goes when that has ended.
+type Executor struct {
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	FrameworkId *v1.FrameworkID        `protobuf:"bytes,1,req,name=framework_id,json=frameworkId" json:"framework_id,omitempty"`
+	ContainerId *v1.ContainerID        `protobuf:"bytes,2,req,name=container_id,json=containerId" json:"container_id,omitempty"`
+	Info        *v1.ExecutorInfo       `protobuf:"bytes,3,opt,name=info" json:"info,omitempty"`
+	// launched is when its container was seen running, in nanoseconds since the epoch.
+	Launched *int64 `protobuf:"varint,4,opt,name=launched" json:"launched,omitempty"`
+	// pid is that of its first process, as the host sees it.
+	Pid *uint32 `protobuf:"varint,5,opt,name=pid" json:"pid,omitempty"`
+	// subscribed: it has subscribed once; tasks stored since may have reached it.
+	Subscribed *bool `protobuf:"varint,6,opt,name=subscribed" json:"subscribed,omitempty"`
+	// ending: it is to shut down.
+	Ending        *bool `protobuf:"varint,7,opt,name=ending" json:"ending,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Executor) Reset() {
+	*x = Executor{}
+	mi := &file_mesos_checkpoint_checkpoint_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Executor) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Executor) ProtoMessage() {}
+
+func (x *Executor) ProtoReflect() protoreflect.Message {
+	mi := &file_mesos_checkpoint_checkpoint_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Executor.ProtoReflect.Descriptor instead.
+func (*Executor) Descriptor() ([]byte, []int) {
+	return file_mesos_checkpoint_checkpoint_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *Executor) GetFrameworkId() *v1.FrameworkID {
+	if x != nil {
+		return x.FrameworkId
+	}
+	return nil
+}
+
+func (x *Executor) GetContainerId() *v1.ContainerID {
+	if x != nil {
+		return x.ContainerId
+	}
+	return nil
+}
+
+func (x *Executor) GetInfo() *v1.ExecutorInfo {
+	if x != nil {
+		return x.Info
+	}
+	return nil
+}
+
+func (x *Executor) GetLaunched() int64 {
+	if x != nil && x.Launched != nil {
+		return *x.Launched
+	}
+	return 0
+}
+
+func (x *Executor) GetPid() uint32 {
+	if x != nil && x.Pid != nil {
+		return *x.Pid
+	}
+	return 0
+}
+
+func (x *Executor) GetSubscribed() bool {
+	if x != nil && x.Subscribed != nil {
+		return *x.Subscribed
+	}
+	return false
+}
+
+func (x *Executor) GetEnding() bool {
+	if x != nil && x.Ending != nil {
+		return *x.Ending
+	}
+	return false
+}
+
 var File_mesos_checkpoint_checkpoint_proto protoreflect.FileDescriptor
 
 const file_mesos_checkpoint_checkpoint_proto_rawDesc = "" +
 	"\n" +
 	"!mesos/checkpoint/checkpoint.proto\x12\x0fsouk.checkpoint\x1a\x14mesos/v1/mesos.proto\":\n" +
 	"\x05Batch\x121\n" +
-	"\arecords\x18\x01 \x03(\v2\x17.souk.checkpoint.RecordR\arecords\"\xda\x02\n" +
+	"\arecords\x18\x01 \x03(\v2\x17.souk.checkpoint.RecordR\arecords\"\x91\x03\n" +
 	"\x06Record\x12,\n" +
 	"\x05agent\x18\x01 \x01(\v2\x16.souk.checkpoint.AgentR\x05agent\x128\n" +
 	"\tframework\x18\x02 \x01(\v2\x1a.souk.checkpoint.FrameworkR\tframework\x12)\n" +
 	"\x04task\x18\x03 \x01(\v2\x15.souk.checkpoint.TaskR\x04task\x125\n" +
 	"\bprogress\x18\x04 \x01(\v2\x19.souk.checkpoint.ProgressR\bprogress\x128\n" +
 	"\tresources\x18\x05 \x01(\v2\x1a.souk.checkpoint.ResourcesR\tresources\x128\n" +
-	"\toperation\x18\x06 \x01(\v2\x1a.souk.checkpoint.OperationR\toperation\x12\x12\n" +
+	"\toperation\x18\x06 \x01(\v2\x1a.souk.checkpoint.OperationR\toperation\x125\n" +
+	"\bexecutor\x18\a \x01(\v2\x19.souk.checkpoint.ExecutorR\bexecutor\x12\x12\n" +
 	"\x04gone\x18\x0f \x01(\bR\x04gone\"P\n" +
 	"\x05Agent\x12'\n" +
 	"\x04info\x18\x01 \x01(\v2\x13.mesos.v1.AgentInfoR\x04info\x12\x1e\n" +
@@ -741,7 +850,17 @@ const file_mesos_checkpoint_checkpoint_proto_rawDesc = "" +
 	"\x04uuid\x18\x01 \x02(\fR\x04uuid\x128\n" +
 	"\fframework_id\x18\x02 \x01(\v2\x15.mesos.v1.FrameworkIDR\vframeworkId\x12-\n" +
 	"\x04info\x18\x03 \x01(\v2\x19.mesos.v1.Offer.OperationR\x04info\x121\n" +
-	"\x06status\x18\x04 \x01(\v2\x19.mesos.v1.OperationStatusR\x06statusBAZ?github.com/soukproject/souk/proto/mesos/checkpoint;checkpointpb"
+	"\x06status\x18\x04 \x01(\v2\x19.mesos.v1.OperationStatusR\x06status\"\x90\x02\n" +
+	"\bExecutor\x128\n" +
+	"\fframework_id\x18\x01 \x02(\v2\x15.mesos.v1.FrameworkIDR\vframeworkId\x128\n" +
+	"\fcontainer_id\x18\x02 \x02(\v2\x15.mesos.v1.ContainerIDR\vcontainerId\x12*\n" +
+	"\x04info\x18\x03 \x01(\v2\x16.mesos.v1.ExecutorInfoR\x04info\x12\x1a\n" +
+	"\blaunched\x18\x04 \x01(\x03R\blaunched\x12\x10\n" +
+	"\x03pid\x18\x05 \x01(\rR\x03pid\x12\x1e\n" +
+	"\n" +
+	"subscribed\x18\x06 \x01(\bR\n" +
+	"subscribed\x12\x16\n" +
+	"\x06ending\x18\a \x01(\bR\x06endingBAZ?github.com/soukproject/souk/proto/mesos/checkpoint;checkpointpb"
 
 var (
 	file_mesos_checkpoint_checkpoint_proto_rawDescOnce sync.Once
@@ -756,7 +875,7 @@ func file_mesos_checkpoint_checkpoint_proto_rawDescGZIP() []byte {
 }
 
 var file_mesos_checkpoint_checkpoint_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_mesos_checkpoint_checkpoint_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
+var file_mesos_checkpoint_checkpoint_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
 var file_mesos_checkpoint_checkpoint_proto_goTypes = []any{
 	(Kill_Cause)(0),            // 0: souk.checkpoint.Kill.Cause
 	(*Batch)(nil),              // 1: souk.checkpoint.Batch
@@ -768,16 +887,18 @@ var file_mesos_checkpoint_checkpoint_proto_goTypes = []any{
 	(*Kill)(nil),               // 7: souk.checkpoint.Kill
 	(*Resources)(nil),          // 8: souk.checkpoint.Resources
 	(*Operation)(nil),          // 9: souk.checkpoint.Operation
-	(*v1.AgentInfo)(nil),       // 10: mesos.v1.AgentInfo
-	(*v1.FrameworkID)(nil),     // 11: mesos.v1.FrameworkID
-	(*v1.FrameworkInfo)(nil),   // 12: mesos.v1.FrameworkInfo
-	(*v1.TaskID)(nil),          // 13: mesos.v1.TaskID
-	(*v1.TaskInfo)(nil),        // 14: mesos.v1.TaskInfo
-	(*v1.ContainerID)(nil),     // 15: mesos.v1.ContainerID
-	(*v1.TaskStatus)(nil),      // 16: mesos.v1.TaskStatus
-	(*v1.Resource)(nil),        // 17: mesos.v1.Resource
-	(*v1.Offer_Operation)(nil), // 18: mesos.v1.Offer.Operation
-	(*v1.OperationStatus)(nil), // 19: mesos.v1.OperationStatus
+	(*Executor)(nil),           // 10: souk.checkpoint.Executor
+	(*v1.AgentInfo)(nil),       // 11: mesos.v1.AgentInfo
+	(*v1.FrameworkID)(nil),     // 12: mesos.v1.FrameworkID
+	(*v1.FrameworkInfo)(nil),   // 13: mesos.v1.FrameworkInfo
+	(*v1.TaskID)(nil),          // 14: mesos.v1.TaskID
+	(*v1.TaskInfo)(nil),        // 15: mesos.v1.TaskInfo
+	(*v1.ContainerID)(nil),     // 16: mesos.v1.ContainerID
+	(*v1.TaskStatus)(nil),      // 17: mesos.v1.TaskStatus
+	(*v1.Resource)(nil),        // 18: mesos.v1.Resource
+	(*v1.Offer_Operation)(nil), // 19: mesos.v1.Offer.Operation
+	(*v1.OperationStatus)(nil), // 20: mesos.v1.OperationStatus
+	(*v1.ExecutorInfo)(nil),    // 21: mesos.v1.ExecutorInfo
 }
 var file_mesos_checkpoint_checkpoint_proto_depIdxs = []int32{
 	2,  // 0: souk.checkpoint.Batch.records:type_name -> souk.checkpoint.Record
@@ -787,28 +908,32 @@ var file_mesos_checkpoint_checkpoint_proto_depIdxs = []int32{
 	6,  // 4: souk.checkpoint.Record.progress:type_name -> souk.checkpoint.Progress
 	8,  // 5: souk.checkpoint.Record.resources:type_name -> souk.checkpoint.Resources
 	9,  // 6: souk.checkpoint.Record.operation:type_name -> souk.checkpoint.Operation
-	10, // 7: souk.checkpoint.Agent.info:type_name -> mesos.v1.AgentInfo
-	11, // 8: souk.checkpoint.Framework.id:type_name -> mesos.v1.FrameworkID
-	12, // 9: souk.checkpoint.Framework.info:type_name -> mesos.v1.FrameworkInfo
-	11, // 10: souk.checkpoint.Task.framework_id:type_name -> mesos.v1.FrameworkID
-	13, // 11: souk.checkpoint.Task.task_id:type_name -> mesos.v1.TaskID
-	14, // 12: souk.checkpoint.Task.info:type_name -> mesos.v1.TaskInfo
-	15, // 13: souk.checkpoint.Task.container_id:type_name -> mesos.v1.ContainerID
-	11, // 14: souk.checkpoint.Progress.framework_id:type_name -> mesos.v1.FrameworkID
-	13, // 15: souk.checkpoint.Progress.task_id:type_name -> mesos.v1.TaskID
-	16, // 16: souk.checkpoint.Progress.pending:type_name -> mesos.v1.TaskStatus
-	16, // 17: souk.checkpoint.Progress.acknowledged:type_name -> mesos.v1.TaskStatus
-	7,  // 18: souk.checkpoint.Progress.kill:type_name -> souk.checkpoint.Kill
-	0,  // 19: souk.checkpoint.Kill.cause:type_name -> souk.checkpoint.Kill.Cause
-	17, // 20: souk.checkpoint.Resources.converted:type_name -> mesos.v1.Resource
-	11, // 21: souk.checkpoint.Operation.framework_id:type_name -> mesos.v1.FrameworkID
-	18, // 22: souk.checkpoint.Operation.info:type_name -> mesos.v1.Offer.Operation
-	19, // 23: souk.checkpoint.Operation.status:type_name -> mesos.v1.OperationStatus
-	24, // [24:24] is the sub-list for method output_type
-	24, // [24:24] is the sub-list for method input_type
-	24, // [24:24] is the sub-list for extension type_name
-	24, // [24:24] is the sub-list for extension extendee
-	0,  // [0:24] is the sub-list for field type_name
+	10, // 7: souk.checkpoint.Record.executor:type_name -> souk.checkpoint.Executor
+	11, // 8: souk.checkpoint.Agent.info:type_name -> mesos.v1.AgentInfo
+	12, // 9: souk.checkpoint.Framework.id:type_name -> mesos.v1.FrameworkID
+	13, // 10: souk.checkpoint.Framework.info:type_name -> mesos.v1.FrameworkInfo
+	12, // 11: souk.checkpoint.Task.framework_id:type_name -> mesos.v1.FrameworkID
+	14, // 12: souk.checkpoint.Task.task_id:type_name -> mesos.v1.TaskID
+	15, // 13: souk.checkpoint.Task.info:type_name -> mesos.v1.TaskInfo
+	16, // 14: souk.checkpoint.Task.container_id:type_name -> mesos.v1.ContainerID
+	12, // 15: souk.checkpoint.Progress.framework_id:type_name -> mesos.v1.FrameworkID
+	14, // 16: souk.checkpoint.Progress.task_id:type_name -> mesos.v1.TaskID
+	17, // 17: souk.checkpoint.Progress.pending:type_name -> mesos.v1.TaskStatus
+	17, // 18: souk.checkpoint.Progress.acknowledged:type_name -> mesos.v1.TaskStatus
+	7,  // 19: souk.checkpoint.Progress.kill:type_name -> souk.checkpoint.Kill
+	0,  // 20: souk.checkpoint.Kill.cause:type_name -> souk.checkpoint.Kill.Cause
+	18, // 21: souk.checkpoint.Resources.converted:type_name -> mesos.v1.Resource
+	12, // 22: souk.checkpoint.Operation.framework_id:type_name -> mesos.v1.FrameworkID
+	19, // 23: souk.checkpoint.Operation.info:type_name -> mesos.v1.Offer.Operation
+	20, // 24: souk.checkpoint.Operation.status:type_name -> mesos.v1.OperationStatus
+	12, // 25: souk.checkpoint.Executor.framework_id:type_name -> mesos.v1.FrameworkID
+	16, // 26: souk.checkpoint.Executor.container_id:type_name -> mesos.v1.ContainerID
+	21, // 27: souk.checkpoint.Executor.info:type_name -> mesos.v1.ExecutorInfo
+	28, // [28:28] is the sub-list for method output_type
+	28, // [28:28] is the sub-list for method input_type
+	28, // [28:28] is the sub-list for extension type_name
+	28, // [28:28] is the sub-list for extension extendee
+	0,  // [0:28] is the sub-list for field type_name
 }
 
 func init() { file_mesos_checkpoint_checkpoint_proto_init() }
@@ -822,7 +947,7 @@ func file_mesos_checkpoint_checkpoint_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_mesos_checkpoint_checkpoint_proto_rawDesc), len(file_mesos_checkpoint_checkpoint_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   9,
+			NumMessages:   10,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

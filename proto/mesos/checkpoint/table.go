@@ -72,6 +72,8 @@ func (x *Record) Key() string {
 		return "resources"
 	case x.GetOperation() != nil:
 		return "operation/" + string(x.GetOperation().GetUuid())
+	case x.GetExecutor() != nil:
+		return "executor/" + x.GetExecutor().GetFrameworkId().GetValue() + "/" + x.GetExecutor().GetContainerId().GetValue()
 	}
 	return ""
 }

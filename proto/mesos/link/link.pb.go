@@ -498,7 +498,7 @@ func (x *TaskState) GetAcknowledgedState() v1.TaskState {
 	return v1.TaskState(6)
 }
 
-// Executor is one that a framework brought itself and that runs on the agent.
+// Executor is one that a framework brought itself and that is on the agent.
 type Executor struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	FrameworkId   *v1.FrameworkID        `protobuf:"bytes,1,req,name=framework_id,json=frameworkId" json:"framework_id,omitempty"`
@@ -1127,11 +1127,14 @@ func (x *Shutdown) GetMessage() string {
 
 // RunTask launches a task.
 type RunTask struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Framework     *v1.FrameworkInfo      `protobuf:"bytes,1,req,name=framework" json:"framework,omitempty"`
-	Task          *v1.TaskInfo           `protobuf:"bytes,2,req,name=task" json:"task,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	Framework *v1.FrameworkInfo      `protobuf:"bytes,1,req,name=framework" json:"framework,omitempty"`
+	Task      *v1.TaskInfo           `protobuf:"bytes,2,req,name=task" json:"task,omitempty"`
+	// launch_executor: the task's own executor is to be started for it. When false,
+	// the task is for one that runs; when there is none, the task is not run.
+	LaunchExecutor *bool `protobuf:"varint,3,opt,name=launch_executor,json=launchExecutor" json:"launch_executor,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *RunTask) Reset() {
@@ -1176,6 +1179,13 @@ func (x *RunTask) GetTask() *v1.TaskInfo {
 		return x.Task
 	}
 	return nil
+}
+
+func (x *RunTask) GetLaunchExecutor() bool {
+	if x != nil && x.LaunchExecutor != nil {
+		return *x.LaunchExecutor
+	}
+	return false
 }
 
 // KillTask asks for a task to end.
@@ -1730,10 +1740,11 @@ const file_mesos_link_link_proto_rawDesc = "" +
 	"\x14ping_timeout_seconds\x18\x02 \x01(\x01R\x12pingTimeoutSeconds\x12*\n" +
 	"\x11max_ping_timeouts\x18\x03 \x01(\rR\x0fmaxPingTimeouts\"$\n" +
 	"\bShutdown\x12\x18\n" +
-	"\amessage\x18\x01 \x01(\tR\amessage\"h\n" +
+	"\amessage\x18\x01 \x01(\tR\amessage\"\x91\x01\n" +
 	"\aRunTask\x125\n" +
 	"\tframework\x18\x01 \x02(\v2\x17.mesos.v1.FrameworkInfoR\tframework\x12&\n" +
-	"\x04task\x18\x02 \x02(\v2\x12.mesos.v1.TaskInfoR\x04task\"\xa6\x01\n" +
+	"\x04task\x18\x02 \x02(\v2\x12.mesos.v1.TaskInfoR\x04task\x12'\n" +
+	"\x0flaunch_executor\x18\x03 \x01(\bR\x0elaunchExecutor\"\xa6\x01\n" +
 	"\bKillTask\x128\n" +
 	"\fframework_id\x18\x01 \x02(\v2\x15.mesos.v1.FrameworkIDR\vframeworkId\x12)\n" +
 	"\atask_id\x18\x02 \x02(\v2\x10.mesos.v1.TaskIDR\x06taskId\x125\n" +
