@@ -114,6 +114,7 @@ func newAgent(ctx context.Context, cfg Config, listening net.Addr, log *checkpoi
 		Rand:       rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())),
 		Configured: fmt.Sprintf("resources %q, attributes %q, default role %q", cfg.Resources, cfg.Attributes, cfg.DefaultRole),
 		Additive:   cfg.Additive, Limited: limited, HardCPU: cfg.HardCPU, PIDs: cfg.PIDs, ShutdownGrace: cfg.ShutdownGrace,
+		Registration: cfg.Registration, Reregistration: cfg.Reregistration,
 	}), a)
 	a.writer = newWriter(log, a.loop.post, a.collector.Clear, cfg.Log.Named("checkpoint"))
 	a.boxes = newBoxes(a, containers)

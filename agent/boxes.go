@@ -128,6 +128,16 @@ func (b *boxes) signal(id string, sig syscall.Signal) {
 	})
 }
 
+// resize gives a container other limits. It keeps what it had if that fails.
+func (b *boxes) resize(id string, limits containerizer.Limits) {
+	b.jobs.put(func(ctx context.Context) {
+		err := b.containers.Update(ctx, id, limits)
+		if err != nil && !errors.Is(err, containerizer.ErrUnknown) && ctx.Err() == nil {
+			b.log.Warn("limits not changed", zap.String("container_id", id), zap.Error(err))
+		}
+	})
+}
+
 func (b *boxes) destroy(id string) {
 	b.jobs.put(func(ctx context.Context) {
 		for retry := firstRetry; ; retry = min(2*retry, lastRetry) {
@@ -167,7 +177,7 @@ func pause(ctx context.Context, d time.Duration) error {
 
 // end is a termination as the core knows it.
 func end(t containerizer.Termination) core.End {
-	e := core.End{Known: t.Known, OOM: t.OOM, MemPeak: t.MemPeak, Rebooted: !t.Known && t.Reason == containerizer.Reboot}
+	e := core.End{Known: t.Known, Status: int32(t.Status), OOM: t.OOM, MemPeak: t.MemPeak, Rebooted: !t.Known && t.Reason == containerizer.Reboot}
 	if code, ok := t.Exited(); ok {
 		e.Exit = code
 	}

@@ -59,10 +59,13 @@ type Config struct {
 	// above if set. Run does not close it.
 	Containers containerizer.Containerizer
 
-	SwitchUser    bool
-	Environment   map[string]string // of all tasks, before everything else
-	ShutdownGrace time.Duration
-	Backoff       time.Duration // --registration_backoff_factor
+	SwitchUser     bool
+	Environment    map[string]string // of all tasks, before everything else
+	ShutdownGrace  time.Duration
+	Registration   time.Duration // --executor_registration_timeout
+	Reregistration time.Duration // --executor_reregistration_timeout
+	Recovery       time.Duration // --recovery_timeout
+	Backoff        time.Duration // --registration_backoff_factor
 
 	GCDelay           time.Duration
 	GCDiskHeadroom    float64
@@ -91,8 +94,11 @@ func DefaultConfig() Config {
 		Containerizer:  Auto,
 		SwitchUser:     isRoot(),
 
-		ShutdownGrace: 5 * time.Second,
-		Backoff:       time.Second,
+		ShutdownGrace:  5 * time.Second,
+		Registration:   time.Minute,
+		Reregistration: 2 * time.Second,
+		Recovery:       15 * time.Minute,
+		Backoff:        time.Second,
 
 		GCDelay:           7 * 24 * time.Hour,
 		GCDiskHeadroom:    0.1,

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -20,20 +21,20 @@ import (
 // defaultPath is the PATH of commands that bring none (Mesos).
 const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-// user is who a task runs as, "" for the agent's own user.
+// user is who a container's command runs as, "" for the agent's own user.
 func (a *agent) user(e core.Launch) string {
 	switch {
 	case !a.cfg.SwitchUser:
 		return ""
-	case e.Task.GetCommand().GetUser() != "":
-		return e.Task.GetCommand().GetUser()
+	case e.Command().GetUser() != "":
+		return e.Command().GetUser()
 	}
 	return e.Framework.GetUser()
 }
 
-// container describes what is to be launched for a command task.
+// container describes what is to be launched.
 func (a *agent) container(e core.Launch, user, dir string) containerizer.Config {
-	c := e.Task.GetCommand()
+	c := e.Command()
 	return containerizer.Config{
 		ID: string(e.Run.Container),
 		Command: containerizer.Command{
@@ -45,7 +46,7 @@ func (a *agent) container(e core.Launch, user, dir string) containerizer.Config 
 		},
 		Sandbox:  dir,
 		Limits:   containerizer.Limits(e.Limits),
-		Hostname: e.Task.GetContainer().GetHostname(),
+		Hostname: e.Container().GetHostname(),
 	}
 }
 
@@ -77,23 +78,24 @@ func (a *agent) environment(e core.Launch, dir string) []string {
 		"MESOS_SLAVE_PID":                      "slave(1)@" + a.address,
 		"MESOS_AGENT_ENDPOINT":                 a.address,
 		"MESOS_CHECKPOINT":                     "0",
-		"MESOS_EXECUTOR_SHUTDOWN_GRACE_PERIOD": daemon.FormatDuration(a.cfg.ShutdownGrace),
+		"MESOS_EXECUTOR_SHUTDOWN_GRACE_PERIOD": daemon.FormatDuration(a.shutdownGrace(e)),
 		"MESOS_HTTP_COMMAND_EXECUTOR":          "0",
 		"LIBPROCESS_PORT":                      "0",
 		"LIBPROCESS_IP":                        ip,
 	})
 	if e.Framework.GetCheckpoint() {
 		maps.Copy(env, map[string]string{
-			"MESOS_CHECKPOINT": "1", "MESOS_RECOVERY_TIMEOUT": "15mins", "MESOS_SUBSCRIPTION_BACKOFF_MAX": "2secs",
+			"MESOS_CHECKPOINT": "1", "MESOS_RECOVERY_TIMEOUT": daemon.FormatDuration(a.cfg.Recovery),
+			"MESOS_SUBSCRIPTION_BACKOFF_MAX": daemon.FormatDuration(a.cfg.Reregistration),
 		})
 	}
-	if role := allocationRole(e.Task); role != "" {
-		env["MESOS_ALLOCATION_ROLE"] = role
+	if e.Role != "" {
+		env["MESOS_ALLOCATION_ROLE"] = e.Role
 	}
 	if env["PATH"] == "" {
 		env["PATH"] = defaultPath
 	}
-	for _, v := range e.Task.GetCommand().GetEnvironment().GetVariables() {
+	for _, v := range e.Command().GetEnvironment().GetVariables() {
 		env[v.GetName()] = value(v)
 	}
 	list := make([]string, 0, len(env))
@@ -112,13 +114,12 @@ func value(v *mesospb.Environment_Variable) string {
 	return v.GetValue()
 }
 
-func allocationRole(t *mesospb.TaskInfo) string {
-	for _, r := range t.GetResources() {
-		if role := r.GetAllocationInfo().GetRole(); role != "" {
-			return role
-		}
+// shutdownGrace is how long an executor has after SHUTDOWN.
+func (a *agent) shutdownGrace(e core.Launch) time.Duration {
+	if g := e.Executor.GetShutdownGracePeriod(); g != nil {
+		return max(0, time.Duration(g.GetNanoseconds()))
 	}
-	return ""
+	return a.cfg.ShutdownGrace
 }
 
 // signalName is the text of strsignal, which Mesos puts into messages.

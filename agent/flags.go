@@ -97,7 +97,24 @@ func (c *Config) containerFlags(f *daemon.FlagSet) {
 		}
 		return nil
 	})
+	c.executorFlags(f)
 	f.Duration(&c.ShutdownGrace, 0, "executor_shutdown_grace_period", "Time for tasks to end after SIGTERM when their framework ends")
+}
+
+// maxReregistration is the most that Mesos allows.
+const maxReregistration = 15 * time.Second
+
+func (c *Config) executorFlags(f *daemon.FlagSet) {
+	f.Duration(&c.Registration, time.Second, "executor_registration_timeout", "Time for an executor that a framework brings to subscribe after its container began")
+	f.Func("executor_reregistration_timeout", daemon.FormatDuration(c.Reregistration), "Time for such an executor to subscribe again after a start of the agent; at most 15secs", func(text string) error {
+		d, err := daemon.ParseDuration(text)
+		if err == nil && (d <= 0 || d > maxReregistration) {
+			err = fmt.Errorf("%s is not between 1ms and 15secs", text)
+		}
+		c.Reregistration = d
+		return err
+	})
+	f.Duration(&c.Recovery, time.Second, "recovery_timeout", "How long executors of frameworks with checkpoints go on without an agent")
 }
 
 func (c *Config) seccompFlag(f *daemon.FlagSet) {
@@ -179,7 +196,7 @@ func unless(f *daemon.FlagSet, name, why string) {
 func ignored(f *daemon.FlagSet) {
 	for _, name := range []string{
 		"launcher", "launcher_dir", "cgroups_hierarchy", "sandbox_directory", "logbufsecs", "external_log_file", "zk_session_timeout",
-		"executor_registration_timeout", "executor_reregistration_timeout", "recovery_timeout", "container_disk_watch_interval",
+		"container_disk_watch_interval",
 		"fetcher_cache_dir", "fetcher_cache_size", "fetcher_stall_timeout", "frameworks_home", "max_completed_executors_per_framework",
 		"authentication_backoff_factor", "authentication_timeout_min", "authentication_timeout_max", "http_heartbeat_interval",
 		"oversubscribed_resources_interval", "qos_correction_interval_min", "docker_store_dir", "docker_remove_delay", "docker_stop_timeout",

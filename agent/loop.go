@@ -37,21 +37,24 @@ type loop struct {
 	ended chan struct{}
 
 	sessions atomic.Uint64 // minted
+	requests atomic.Uint64 // minted, streams of executors included
 	master   atomic.Pointer[string]
 
 	// Owned by the loop's goroutine.
 	session   *link.Session
 	sessionID core.Session
 	subscribe chan<- *linkpb.Subscribe // where the attempt under way waits; nil: none
-	exit      error                    // why the agent is to end
+	executors executors
+	exit      error // why the agent is to end
 }
 
 func newLoop(c *core.Agent, a *agent) *loop {
-	return &loop{core: c, agent: a, log: a.log.Named("loop"), inbox: make(chan input, inboxSize), ended: make(chan struct{})}
+	return &loop{core: c, agent: a, log: a.log.Named("loop"), inbox: make(chan input, inboxSize), ended: make(chan struct{}), executors: newExecutors()}
 }
 
 // run steps first and then what comes, until ctx ends or the core wants to exit.
 func (l *loop) run(ctx context.Context, first core.Event) error {
+	defer l.executors.closeAll()
 	defer close(l.ended)
 	l.step(first)
 	l.agent.recovered.Store(true)

@@ -7,6 +7,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/soukproject/souk/agent/containerizer"
 	"github.com/soukproject/souk/agent/core"
 	"github.com/soukproject/souk/agent/sandbox"
 	linkpb "github.com/soukproject/souk/proto/mesos/link"
@@ -20,6 +21,14 @@ func (l *loop) perform(e core.Effect) {
 	case core.Launch:
 		l.agent.files.SetAgent(string(e.Run.Agent))
 		l.agent.boxes.launch(e)
+	case core.Resize:
+		l.agent.boxes.resize(string(e.Container), containerizer.Limits(e.Limits))
+	case core.Reply:
+		l.executors.reply(e)
+	case core.Tell:
+		l.executors.tell(e)
+	case core.HangUp:
+		l.executors.hangUp(e.Stream)
 	case core.Await:
 		l.agent.boxes.await(string(e.Container))
 	case core.SendSignal:

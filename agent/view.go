@@ -73,8 +73,8 @@ func measureCounters(c core.Counters, counter func(string, int64)) {
 	counter("slave/container_launch_errors", c.LaunchErrors)
 	counter("slave/valid_status_updates", c.Updates)
 	counter("slave/invalid_status_updates", c.Illegal)
-	counter("slave/valid_framework_messages", 0)
-	counter("slave/invalid_framework_messages", 0)
+	counter("slave/valid_framework_messages", c.Messages)
+	counter("slave/invalid_framework_messages", c.InvalidMessages)
 }
 
 func measureState(s core.Snapshot, gauge func(string, float64)) {
@@ -114,6 +114,11 @@ func measureResources(s core.Snapshot, gauge func(string, float64)) {
 	total, used := amounts(s.Info.GetResources()), map[string]float64{}
 	for _, f := range s.Frameworks {
 		for _, x := range f.Executors {
+			if !x.BuiltIn {
+				for name, v := range amounts(x.Info.GetResources()) {
+					used[name] += v
+				}
+			}
 			for _, t := range x.Tasks {
 				if mesos.Terminal(t.State) {
 					continue

@@ -22,6 +22,7 @@ import (
 	"github.com/soukproject/souk/internal/daemon"
 	"github.com/soukproject/souk/internal/metrics"
 	"github.com/soukproject/souk/internal/routing"
+	executorpb "github.com/soukproject/souk/proto/mesos/v1/executor"
 )
 
 // MesosVersion is the release whose API is spoken. Clients read it as dotted
@@ -45,6 +46,11 @@ type Agent interface {
 	Snapshot(ctx context.Context) (core.Snapshot, error)
 	// Master is the host of the master that the agent is connected to, "" if none.
 	Master() string
+	// SubscribeExecutor begins the stream of an executor. Unless the reply is 200,
+	// there is none; end must be called once in any case but an error.
+	SubscribeExecutor(ctx context.Context, call *executorpb.Call, outbox *callevent.Outbox) (end ExecutorStream, reply core.Reply, err error)
+	// CallExecutor makes any other call of an executor.
+	CallExecutor(ctx context.Context, call *executorpb.Call) (core.Reply, error)
 	// Stats measures a container.
 	Stats(ctx context.Context, id string) (containerizer.Statistics, error)
 }
@@ -62,11 +68,14 @@ type Config struct {
 	Build   Build
 }
 
-type api struct{ Config }
+type api struct {
+	Config
+	executors chan struct{} // one token per stream of an executor
+}
 
 // New returns the handler of everything an agent answers.
 func New(cfg Config) http.Handler {
-	a := &api{cfg}
+	a := &api{Config: cfg, executors: make(chan struct{}, maxExecutors)}
 	return routing.New("slave(1)", a.routes())
 }
 
@@ -75,7 +84,7 @@ func (a *api) routes() []routing.Route {
 	up := a.recovered
 	return []routing.Route{
 		{Path: "/slave(1)/api/v1", Handler: up(a.operator)},
-		{Path: "/slave(1)/api/v1/executor", Handler: absent("the executor API")},
+		{Path: "/slave(1)/api/v1/executor", Handler: up(a.executor)},
 		{Path: "/slave(1)/api/v1/resource_provider", Handler: absent("the resource provider API")},
 		{Path: "/slave(1)/state", Handler: up(a.state)},
 		{Path: "/slave(1)/state.json", Handler: up(a.state)},

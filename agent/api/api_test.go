@@ -16,15 +16,20 @@ import (
 	"github.com/soukproject/souk/agent/containerizer"
 	"github.com/soukproject/souk/agent/core"
 	"github.com/soukproject/souk/agent/sandbox"
+	"github.com/soukproject/souk/internal/callevent"
 	"github.com/soukproject/souk/internal/daemon"
 	"github.com/soukproject/souk/internal/metrics"
 	mesospb "github.com/soukproject/souk/proto/mesos/v1"
+	executorpb "github.com/soukproject/souk/proto/mesos/v1/executor"
 )
 
 // fakeAgent has one framework with a running task.
 type fakeAgent struct {
 	snapshot   core.Snapshot
 	recovering bool
+	executor   []*executorpb.Call // that came through
+	reply      core.Reply         // to them
+	ended      int                // streams
 }
 
 func (f *fakeAgent) Recovered() bool { return !f.recovering }
@@ -37,6 +42,17 @@ func (f *fakeAgent) Stats(_ context.Context, id string) (containerizer.Statistic
 		return containerizer.Statistics{}, containerizer.ErrUnknown
 	}
 	return containerizer.Statistics{Time: time.Unix(100, 0), CPUUser: time.Second, CPURequest: 600, MemAnon: 1 << 20}, nil
+}
+
+func (f *fakeAgent) SubscribeExecutor(_ context.Context, call *executorpb.Call, outbox *callevent.Outbox) (ExecutorStream, core.Reply, error) {
+	f.executor = append(f.executor, call)
+	outbox.Close(&executorpb.Event{Type: executorpb.Event_SHUTDOWN.Enum()})
+	return func() { f.ended++ }, f.reply, nil
+}
+
+func (f *fakeAgent) CallExecutor(_ context.Context, call *executorpb.Call) (core.Reply, error) {
+	f.executor = append(f.executor, call)
+	return f.reply, nil
 }
 
 func scalar(name string, x float64) *mesospb.Resource {
@@ -67,7 +83,7 @@ func snapshot() core.Snapshot {
 			Info: &mesospb.FrameworkInfo{User: new("root"), Name: new("alpha"), Id: &mesospb.FrameworkID{Value: new("F0")}},
 			Executors: []core.Executor{{
 				Run:  core.Run{Agent: "S0", Framework: "F0", Executor: "web.1", Container: "c-1"},
-				Info: info, PID: 42, Running: true, Launched: time.Unix(10, 0),
+				Info: info, BuiltIn: true, PID: 42, Running: true, Launched: time.Unix(10, 0),
 				Tasks: []core.Task{{Info: task, State: mesospb.TaskState_TASK_RUNNING, Statuses: []*mesospb.TaskStatus{status}}},
 			}},
 		}},
@@ -331,9 +347,6 @@ func TestOperatorCalls(t *testing.T) {
 	}
 	if w := f.do("POST", "/api/v1", `{"type":"GET_HEALTH"}`, "Accept", "text/html"); w.Code != 406 {
 		t.Errorf("with an Accept nobody can satisfy: %d, want 406", w.Code)
-	}
-	if w := f.do("POST", "/api/v1/executor", `{}`); w.Code != 501 || !strings.Contains(w.Body.String(), "executor API") {
-		t.Errorf("executor API = %d %s, want 501 that names it", w.Code, w.Body)
 	}
 }
 

@@ -44,7 +44,7 @@ func (a *api) listContainers(w http.ResponseWriter, r *http.Request, only string
 		x := m.executor
 		d := containerDoc{
 			Executor: string(x.Run.Executor), Name: x.Info.GetName(),
-			FrameworkID: string(x.Run.Framework), Source: string(x.Run.Executor),
+			FrameworkID: string(x.Run.Framework), Source: x.Info.GetSource(),
 		}
 		if m.statistics != nil {
 			d.Statistics = message{m.statistics}

@@ -246,7 +246,7 @@ func getTasks(s core.Snapshot) *agentpb.Response_GetTasks {
 	list := &agentpb.Response_GetTasks{}
 	for _, f := range append(append([]core.Framework{}, s.Frameworks...), s.Completed...) {
 		for _, t := range f.Refused {
-			list.TerminatedTasks = append(list.TerminatedTasks, wireTask(f, t))
+			list.TerminatedTasks = append(list.TerminatedTasks, wireTask(f, core.Executor{BuiltIn: t.Info.GetExecutor() == nil, Info: t.Info.GetExecutor()}, t))
 		}
 		for _, x := range append(append([]core.Executor{}, f.Executors...), f.Completed...) {
 			for _, t := range x.Tasks {
@@ -259,7 +259,7 @@ func getTasks(s core.Snapshot) *agentpb.Response_GetTasks {
 				case t.Queued:
 					place = &list.QueuedTasks
 				}
-				*place = append(*place, wireTask(f, t))
+				*place = append(*place, wireTask(f, x, t))
 			}
 		}
 	}
@@ -267,12 +267,15 @@ func getTasks(s core.Snapshot) *agentpb.Response_GetTasks {
 }
 
 // wireTask is a task as the v1 API shows it; a command task has no executor_id.
-func wireTask(f core.Framework, t core.Task) *mesospb.Task {
+func wireTask(f core.Framework, x core.Executor, t core.Task) *mesospb.Task {
 	task := &mesospb.Task{
 		Name: t.Info.Name, TaskId: t.Info.GetTaskId(), FrameworkId: f.Info.GetId(), AgentId: t.Info.GetAgentId(),
 		State: t.State.Enum(), Resources: t.Info.GetResources(), Statuses: t.Statuses, Labels: t.Info.GetLabels(),
 		Discovery: t.Info.GetDiscovery(), Container: t.Info.GetContainer(), User: t.Info.GetCommand().User,
 		HealthCheck: t.Info.GetHealthCheck(), KillPolicy: t.Info.GetKillPolicy(), Limits: t.Info.GetLimits(),
+	}
+	if !x.BuiltIn {
+		task.ExecutorId = x.Info.GetExecutorId()
 	}
 	if n := len(t.Statuses); n > 0 {
 		last := t.Statuses[n-1]

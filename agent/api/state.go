@@ -172,16 +172,21 @@ func (a *api) directory(r core.Run) string {
 
 func (a *api) executorDoc(x core.Executor) executorDoc {
 	d := executorDoc{
-		ID: string(x.Run.Executor), Name: x.Info.GetName(), Source: string(x.Run.Executor),
+		ID: string(x.Run.Executor), Name: x.Info.GetName(), Source: x.Info.GetSource(),
 		Container: string(x.Run.Container), Directory: a.directory(x.Run),
 		Labels: labels(x.Info.GetLabels()),
 		Tasks:  []taskDoc{}, Queued: []taskDoc{}, Completed: []taskDoc{},
 	}
 	all := readResources(x.Info.GetResources())
 	for _, t := range x.Tasks {
-		mine := readResources(t.Info.GetResources())
-		all, d.Role = all.Add(mine), role(t.Info)
+		if x.BuiltIn || !terminal(t.State) {
+			all = all.Add(readResources(t.Info.GetResources()))
+		}
+		d.Role = role(t.Info)
 		doc := a.taskDoc(x.Run, t)
+		if !x.BuiltIn {
+			doc.ExecutorID = d.ID
+		}
 		switch {
 		case terminal(t.State) && !t.Pending:
 			d.Completed = append(d.Completed, doc)
@@ -273,10 +278,14 @@ func readResources(list []*mesospb.Resource) resources.Resources {
 	return r
 }
 
-// allocated is what the tasks that have not ended use, overhead left out.
+// allocated is what the tasks that have not ended use, and the executors that
+// frameworks brought; overhead is left out.
 func allocated(s core.Snapshot) (sum resources.Resources) {
 	for _, f := range s.Frameworks {
 		for _, x := range f.Executors {
+			if !x.BuiltIn {
+				sum = sum.Add(readResources(x.Info.GetResources()).Unallocated())
+			}
 			for _, t := range x.Tasks {
 				if !terminal(t.State) {
 					sum = sum.Add(readResources(t.Info.GetResources()).Unallocated())

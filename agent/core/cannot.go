@@ -3,6 +3,7 @@ package core
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	mesospb "github.com/soukproject/souk/proto/mesos/v1"
 )
@@ -23,6 +24,9 @@ func (a *Agent) cannot(t *mesospb.TaskInfo) *refusal {
 			fmt.Sprintf("%s is not supported by this agent", field),
 		}
 	}
+	if t.GetExecutor() != nil {
+		t = containerOf(t)
+	}
 	if c := t.GetContainer(); c != nil && c.GetType() == mesospb.ContainerInfo_DOCKER { // which an absent one reads as, too
 		return &refusal{
 			mesospb.TaskState_TASK_FAILED, mesospb.TaskStatus_REASON_EXECUTOR_TERMINATED,
@@ -39,11 +43,21 @@ func (a *Agent) cannot(t *mesospb.TaskInfo) *refusal {
 	}
 }
 
+// containerOf is what a task needs of the container of the executor that it
+// brings: what else is said of the task is the executor's business.
+func containerOf(t *mesospb.TaskInfo) *mesospb.TaskInfo {
+	x := t.GetExecutor()
+	return &mesospb.TaskInfo{
+		Command: x.GetCommand(), Container: x.GetContainer(), Limits: t.GetLimits(),
+		Resources: slices.Concat(x.GetResources(), t.GetResources()),
+	}
+}
+
 // beyondExecutor names a field that the built-in executor cannot serve.
 func beyondExecutor(t *mesospb.TaskInfo) string {
 	switch {
 	case t.GetExecutor() != nil:
-		return "'executor'"
+		return "" // it may do whatever it can
 	case t.GetCommand() == nil:
 		return "A task without 'command'"
 	case t.GetHealthCheck() != nil:

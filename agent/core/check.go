@@ -45,9 +45,10 @@ func (a *Agent) checkFramework(f *framework) error {
 			return fmt.Errorf("container %s is not in the table", x.container)
 		case x.phase == gone:
 			return fmt.Errorf("container %s is gone and kept", x.container)
-		case x.phase < ended && x.task.removed:
+		case x.own == nil && x.phase < ended && x.task.removed:
 			return fmt.Errorf("container %s outlives its task", x.container)
-		case x.phase == running && x.launched.IsZero() && !f.removing && a.seq == a.durable && x.task.state != mesospb.TaskState_TASK_STAGING:
+		case x.phase == running && x.launched.IsZero() && !f.removing && a.seq == a.durable &&
+			(x.own != nil || x.task.state != mesospb.TaskState_TASK_STAGING):
 			return fmt.Errorf("container %s runs, but nobody knows since when", x.container)
 		}
 	}
@@ -75,9 +76,11 @@ func (t *task) check() error {
 		return fmt.Errorf("its last update is acknowledged and it is kept")
 	case x == nil && !mesos.Terminal(t.state):
 		return fmt.Errorf("nothing runs it, and it is in state %v", t.state)
+	case x != nil && x.own != nil && t.sent && !t.durable:
+		return fmt.Errorf("it was given to its executor before it was stored")
 	case x != nil && x.phase == gone && !mesos.Terminal(t.state):
 		return fmt.Errorf("its container is gone, and it is in state %v", t.state)
-	case x != nil && x.phase < ended && mesos.Terminal(t.state):
+	case x != nil && x.own == nil && x.phase < ended && mesos.Terminal(t.state):
 		return fmt.Errorf("it is in state %v while its container is in phase %d", t.state, x.phase)
 	}
 	return nil

@@ -34,6 +34,11 @@ type Config struct {
 	// PIDs bounds the processes and threads of a container; 0: not here.
 	PIDs int64
 
+	// Registration is how long an executor that a framework brought may take to
+	// subscribe after its container began; 0: 1 minute. Reregistration is the same
+	// after a start of the agent; 0: 2 seconds.
+	Registration, Reregistration time.Duration
+
 	// ShutdownGrace is how long containers have after SIGTERM when their
 	// framework or the agent ends; 0: 5 seconds.
 	ShutdownGrace time.Duration
@@ -66,6 +71,12 @@ func New(cfg Config) *Agent {
 	if cfg.ShutdownGrace <= 0 {
 		cfg.ShutdownGrace = 5 * time.Second
 	}
+	if cfg.Registration <= 0 {
+		cfg.Registration = defaultRegistration
+	}
+	if cfg.Reregistration <= 0 {
+		cfg.Reregistration = defaultReregistration
+	}
 	return &Agent{cfg: cfg, info: cfg.Info, containers: make(map[mesos.ContainerID]*executor)}
 }
 
@@ -95,6 +106,12 @@ func (a *Agent) Step(now time.Time, ev Event) []Effect {
 		a.exited(now, ev)
 	case Destroyed:
 		a.destroyed(now, ev.Container)
+	case ExecutorSubscribed:
+		a.executorSubscribed(now, ev)
+	case ExecutorCalled:
+		a.executorCalled(now, ev)
+	case ExecutorDisconnected:
+		a.executorDisconnected(ev.Stream)
 	case Tick:
 		a.tick(now)
 	default:
@@ -114,6 +131,7 @@ func (a *Agent) Deadline() (at time.Time, ok bool) {
 	for _, f := range a.frameworks {
 		for _, x := range f.executors {
 			d.add(x.stop.deadline())
+			d.add(x.late())
 		}
 	}
 	return d.at, d.ok
@@ -130,6 +148,9 @@ func (a *Agent) tick(now time.Time) {
 	}
 	for _, f := range a.frameworks {
 		for _, x := range f.executors {
+			if at, ok := x.late(); ok && !now.Before(at) {
+				a.overslept(now, x)
+			}
 			a.escalate(now, x)
 		}
 	}

@@ -26,7 +26,7 @@ func TestNothingIsLost(t *testing.T) {
 		c.log = t.Logf
 		actions := []func(*rapid.T){
 			c.run, c.run, c.kill, c.ackSome, c.ackSome, c.writeSome, c.writeSome, c.answerLaunch, c.answerLaunch,
-			c.exit, c.finishDestroy, c.reconnect, c.tick, c.crash, c.crashInside, c.shutdownFramework,
+			c.exit, c.finishDestroy, c.executorActs, c.executorActs, c.executorActs, c.reconnect, c.tick, c.crash, c.crashInside, c.shutdownFramework,
 		}
 		for range rapid.IntRange(5, 120).Draw(t, "steps") {
 			rapid.SampledFrom(actions).Draw(t, "action")(t)
@@ -40,6 +40,7 @@ func TestNothingIsLost(t *testing.T) {
 type chaos struct {
 	*world
 	tasks    int
+	said     byte                  // updates of executors
 	accepted map[mesos.TaskID]bool // whose record was durable once
 	dropped  map[mesos.TaskID]bool // whose framework was shut down
 }
@@ -69,7 +70,49 @@ func (c *chaos) run(t *rapid.T) {
 	}
 	fw := testFramework(rapid.SampledFrom([]string{"f1", "f2"}).Draw(t, "framework"),
 		mesospb.FrameworkInfo_Capability_TASK_KILLING_STATE, mesospb.FrameworkInfo_Capability_PARTITION_AWARE)
-	c.deliver(runEvent(fw, task))
+	ev := runEvent(fw, task)
+	if id := rapid.SampledFrom([]string{"", "e1", "e2"}).Draw(t, "executor"); id != "" {
+		task.Command, task.HealthCheck, task.Executor = nil, nil, testExecutor(fw.GetName(), id)
+		ev.RunTask.LaunchExecutor = new(rapid.IntRange(0, 4).Draw(t, "known") > 0)
+	}
+	c.deliver(ev)
+}
+
+// executorActs lets a framework's own executor do one of the things that it may.
+func (c *chaos) executorActs(t *rapid.T) {
+	var own []*executor
+	for _, id := range slices.Sorted(maps.Keys(c.agent.containers)) {
+		if x, b := c.agent.containers[id], c.boxes[id]; x.own != nil && b != nil && b.running {
+			own = append(own, x)
+		}
+	}
+	if len(own) == 0 {
+		return
+	}
+	x := rapid.SampledFrom(own).Draw(t, "own executor")
+	fw, id := string(x.framework.id), string(x.id)
+	var has []string
+	for _, task := range x.live() {
+		has = append(has, string(task.id))
+	}
+	c.said++
+	switch rapid.IntRange(0, 4).Draw(t, "act") {
+	case 0:
+		c.subscribe(fw, id, has[:rapid.IntRange(0, len(has)).Draw(t, "has")])
+	case 1:
+		if x.own.stream != 0 {
+			delete(c.streams, x.own.stream)
+			c.step(ExecutorDisconnected{Stream: x.own.stream})
+		}
+	default:
+		if len(has) == 0 || x.own.stream == 0 {
+			return
+		}
+		state := rapid.SampledFrom([]mesospb.TaskState{
+			mesospb.TaskState_TASK_STARTING, mesospb.TaskState_TASK_RUNNING, mesospb.TaskState_TASK_FINISHED, mesospb.TaskState_TASK_LOST,
+		}).Draw(t, "state")
+		c.says(fw, id, rapid.SampledFrom(has).Draw(t, "of"), state, c.said)
+	}
 }
 
 func (c *chaos) kill(t *rapid.T) {

@@ -5,6 +5,7 @@ import (
 	checkpointpb "github.com/soukproject/souk/proto/mesos/checkpoint"
 	linkpb "github.com/soukproject/souk/proto/mesos/link"
 	mesospb "github.com/soukproject/souk/proto/mesos/v1"
+	executorpb "github.com/soukproject/souk/proto/mesos/v1/executor"
 )
 
 // An Effect is anything the agent wants done. The shell begins effects in the
@@ -44,12 +45,20 @@ type (
 		Records []*checkpointpb.Record
 	}
 
-	// Launch starts a container for a command task. Launched or LaunchFailed
+	// Launch starts a container for a command task or for an executor that a
+	// framework brought: one of Task and Executor is set. Launched or LaunchFailed
 	// comes back, and after Launched, once, Exited. The messages must not be changed.
 	Launch struct {
 		Run       Run
 		Framework *mesospb.FrameworkInfo
 		Task      *mesospb.TaskInfo
+		Executor  *mesospb.ExecutorInfo
+		Role      string // that its resources are allocated to
+		Limits    Limits
+	}
+	// Resize replaces the limits of a running container.
+	Resize struct {
+		Container mesos.ContainerID
 		Limits    Limits
 	}
 	// Await asks for Exited of a container that an earlier agent launched.
@@ -79,6 +88,21 @@ type (
 		Why     string
 	}
 
+	// Reply answers a call of an executor, or its wish to subscribe: an HTTP
+	// status, and the text that goes with a refusal.
+	Reply struct {
+		Stream Stream
+		Code   int
+		Text   string
+	}
+	// Tell sends an event to an executor.
+	Tell struct {
+		Stream Stream
+		Event  *executorpb.Event
+	}
+	// HangUp ends the stream of an executor.
+	HangUp struct{ Stream Stream }
+
 	// CollectGarbage says that a sandbox is of use to nobody but readers of its files.
 	CollectGarbage struct{ Run Run }
 
@@ -92,6 +116,10 @@ type (
 
 func (Checkpoint) effect()     {}
 func (Launch) effect()         {}
+func (Resize) effect()         {}
+func (Reply) effect()          {}
+func (Tell) effect()           {}
+func (HangUp) effect()         {}
 func (Await) effect()          {}
 func (SendSignal) effect()     {}
 func (Destroy) effect()        {}
@@ -101,3 +129,19 @@ func (Disconnect) effect()     {}
 func (CollectGarbage) effect() {}
 func (Exit) effect()           {}
 func (Refused) effect()        {}
+
+// Command is what the container runs.
+func (l Launch) Command() *mesospb.CommandInfo {
+	if l.Executor != nil {
+		return l.Executor.GetCommand()
+	}
+	return l.Task.GetCommand()
+}
+
+// Container is what was said of the container; nil if nothing was.
+func (l Launch) Container() *mesospb.ContainerInfo {
+	if l.Executor != nil {
+		return l.Executor.GetContainer()
+	}
+	return l.Task.GetContainer()
+}

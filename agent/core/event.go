@@ -6,6 +6,7 @@ import (
 	"github.com/soukproject/souk/proto/mesos"
 	checkpointpb "github.com/soukproject/souk/proto/mesos/checkpoint"
 	linkpb "github.com/soukproject/souk/proto/mesos/link"
+	executorpb "github.com/soukproject/souk/proto/mesos/v1/executor"
 )
 
 // Session names one attempt to subscribe at a master and what follows from it;
@@ -57,6 +58,21 @@ type (
 	// Destroyed says that a container is cleaned up and forgotten.
 	Destroyed struct{ Container mesos.ContainerID }
 
+	// ExecutorSubscribed asks to begin an executor's stream; answered with a Reply,
+	// and after 200 with what is told on it.
+	ExecutorSubscribed struct {
+		Stream Stream
+		Call   *executorpb.Call
+	}
+	// ExecutorCalled is any other call of an executor; answered with a Reply.
+	// Request is minted like a Stream.
+	ExecutorCalled struct {
+		Request Stream
+		Call    *executorpb.Call
+	}
+	// ExecutorDisconnected is the end of a stream, whoever ended it.
+	ExecutorDisconnected struct{ Stream Stream }
+
 	// Tick says that a Deadline has passed.
 	Tick struct{}
 )
@@ -66,6 +82,7 @@ type End struct {
 	Known    bool   // whether anybody saw it end
 	Exit     int    // exit status, when Signal is ""
 	Signal   string // what terminated it, in words: "Killed"
+	Status   int32  // the raw wait status
 	OOM      bool   // it went beyond its memory limit
 	MemPeak  int64  // bytes; 0 when not measured
 	Rebooted bool   // not Known because the machine was restarted
@@ -81,6 +98,10 @@ func (LaunchFailed) event() {}
 func (Exited) event()       {}
 func (Destroyed) event()    {}
 func (Tick) event()         {}
+
+func (ExecutorSubscribed) event()   {}
+func (ExecutorCalled) event()       {}
+func (ExecutorDisconnected) event() {}
 
 // stamp is t as records have it.
 func stamp(t time.Time) int64 { return t.UnixNano() }

@@ -20,13 +20,16 @@ const (
 )
 
 // executor is who runs tasks in a container. The built-in one runs one command
-// task, bears the task's id and costs no process of its own.
+// task, bears the task's id and costs no process of its own; others are brought
+// by their frameworks.
 type executor struct {
 	framework *framework
 	id        mesos.ExecutorID
 	agent     mesos.AgentID // whose sandboxes it is in
 	container mesos.ContainerID
-	task      *task // of the built-in executor
+	task      *task   // of the built-in executor
+	own       *own    // of one that a framework brought
+	tasks     []*task // those it has, and the last that it had
 
 	phase     phase
 	pid       uint32    // of the command; 0 when not known
@@ -41,7 +44,7 @@ func (a *Agent) newExecutor(t *task) *executor {
 
 func (a *Agent) addExecutor(t *task, id mesos.ContainerID) *executor {
 	x := &executor{framework: t.framework, id: mesos.ExecutorID(t.id), agent: a.id(), container: id, task: t}
-	t.executor = x
+	x.join(t)
 	t.framework.executors = append(t.framework.executors, x)
 	a.containers[id] = x
 	return x
@@ -61,16 +64,22 @@ func (a *Agent) launch(x *executor) {
 		return
 	}
 	x.phase = launching
-	a.emit(Launch{Run: x.run(), Framework: x.framework.info, Task: x.task.info, Limits: a.limits(x.task.info)})
+	a.emit(Launch{
+		Run: x.run(), Framework: x.framework.info, Task: x.task.info, Role: allocatedTo(x.task.info.GetResources()), Limits: a.limits(x.task.info),
+	})
 }
 
 func (a *Agent) launched(now time.Time, ev Launched) {
 	x := a.containers[ev.Container]
-	if x == nil || x.phase != launching {
+	if x == nil || !x.starting() {
 		a.refuse("launch", string(ev.Container), "it was not asked for")
 		return
 	}
 	x.pid = ev.PID
+	if x.own != nil {
+		a.launchedOwn(now, x)
+		return
+	}
 	a.adopt(now, x)
 }
 
@@ -104,11 +113,15 @@ func (a *Agent) adopt(now time.Time, x *executor) {
 
 func (a *Agent) launchFailed(now time.Time, ev LaunchFailed) {
 	x := a.containers[ev.Container]
-	if x == nil || x.phase != launching {
+	if x == nil || !x.starting() {
 		a.refuse("failed launch", string(ev.Container), "it was not asked for")
 		return
 	}
 	a.counters.LaunchErrors++
+	if x.own != nil {
+		a.endOwn(now, x, func(t *task) *mesospb.TaskStatus { return a.unstarted(now, t, ev) })
+		return
+	}
 	if x.framework.removing {
 		a.forgetTask(x.task, nil)
 		a.dropExecutor(x)
@@ -134,6 +147,10 @@ func (a *Agent) exited(now time.Time, ev Exited) {
 	x := a.containers[ev.Container]
 	if x == nil || x.phase != running && x.phase != launching {
 		a.refuse("exit", string(ev.Container), "no such container runs")
+		return
+	}
+	if x.own != nil {
+		a.exitedOwn(now, x, ev.End)
 		return
 	}
 	wasLaunched := x.phase == running && !x.launched.IsZero()

@@ -147,10 +147,14 @@ func (a *Agent) sweep(now time.Time, f *framework) {
 		}
 	}
 	for _, x := range slices.Clone(f.executors) {
-		switch x.phase {
-		case intended:
+		switch {
+		case x.own != nil && x.phase == intended:
+			a.endOwn(now, x, nil)
+		case x.own != nil:
+			a.shutdownOwn(now, x)
+		case x.phase == intended:
 			a.dropExecutor(x)
-		case running:
+		case x.phase == running:
 			a.stop(now, x, now.Add(a.cfg.ShutdownGrace))
 		}
 	}
@@ -180,7 +184,11 @@ func (a *Agent) shutdownExecutor(now time.Time, e *linkpb.ShutdownExecutor) {
 		return
 	}
 	for _, x := range slices.Clone(f.executors) {
-		if x.id == id && x.phase <= running {
+		switch {
+		case x.id != id || x.phase > running:
+		case x.own != nil:
+			a.shutdownOwn(now, x)
+		default:
 			a.endTask(now, x.task, a.cfg.ShutdownGrace)
 		}
 	}

@@ -16,9 +16,11 @@ const forceWait = 10 * time.Second
 
 // kill says that a task is wanted to end.
 type kill struct {
-	cause checkpointpb.Kill_Cause
-	since time.Time
-	grace time.Duration
+	cause  checkpointpb.Kill_Cause
+	since  time.Time
+	grace  time.Duration
+	own    bool // it is for an executor that the framework brought, which is told policy
+	policy *mesospb.KillPolicy
 }
 
 // stop is the forced end of a container: SIGTERM, SIGKILL, destruction.
@@ -51,6 +53,10 @@ func (a *Agent) killTask(now time.Time, e *linkpb.KillTask) {
 	t := a.task(e.GetFrameworkId(), e.GetTaskId())
 	if t == nil || t.executor == nil {
 		a.refuse("kill of task", e.GetTaskId().GetValue(), "it does not run here")
+		return
+	}
+	if t.executor.own != nil {
+		a.killUnder(now, t, e.GetKillPolicy())
 		return
 	}
 	a.endTask(now, t, t.grace(e.GetKillPolicy()))

@@ -36,6 +36,41 @@ func (l Limits) memory() int64 {
 	return l.MemRequest
 }
 
+// ownLimits are those of an executor that a framework brought: what it has itself
+// and what its tasks have. A task's own limit counts in place of what it requests.
+func (a *Agent) ownLimits(x *executor) Limits {
+	own := &mesospb.TaskInfo{Resources: x.own.info.GetResources()}
+	l := Limits{PIDs: a.cfg.PIDs}
+	var cpu, mem float64 // limits, in CPUs and megabytes
+	limited := map[string]bool{"cpus": a.cfg.HardCPU}
+	for _, t := range append([]*task{{info: own}}, x.live()...) {
+		cpus, request := scalar(t.info, "cpus"), scalar(t.info, "mem")
+		l.CPURequest, l.MemRequest = l.CPURequest+thousandths(cpus), l.MemRequest+megabytes(request)
+		cpu, mem = cpu+limitOr(t.info, "cpus", cpus, limited), mem+limitOr(t.info, "mem", request, limited)
+	}
+	l.MemRequest = max(l.MemRequest, minMem)
+	if limited["cpus"] && !math.IsInf(cpu, 1) {
+		l.CPULimit = thousandths(cpu)
+	}
+	if limited["mem"] {
+		l.MemLimit = Unlimited
+		if !math.IsInf(mem, 1) {
+			l.MemLimit = max(megabytes(mem), minMem)
+		}
+	}
+	return l
+}
+
+// limitOr is a task's limit of a resource, noted in limited, or else what it requests.
+func limitOr(t *mesospb.TaskInfo, name string, request float64, limited map[string]bool) float64 {
+	limit, ok := t.GetLimits()[name]
+	if !ok {
+		return request
+	}
+	limited[name] = true
+	return limit.GetValue()
+}
+
 // limits follows Mesos: the container gets what the task has and the executor's
 // overhead; limits of the task's own, which may be infinite, get the same on top.
 func (a *Agent) limits(t *mesospb.TaskInfo) Limits {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/soukproject/souk/proto/mesos"
 	checkpointpb "github.com/soukproject/souk/proto/mesos/checkpoint"
+	mesospb "github.com/soukproject/souk/proto/mesos/v1"
 )
 
 // waiting is what follows when Checkpoint seq is durable.
@@ -57,6 +58,29 @@ func (f *framework) goneRecord() *checkpointpb.Record {
 	return &checkpointpb.Record{Framework: &checkpointpb.Framework{Id: f.wireID()}, Gone: new(true)}
 }
 
+func (x *executor) record() *checkpointpb.Record {
+	r := &checkpointpb.Executor{FrameworkId: x.framework.wireID(), ContainerId: x.wireContainer(), Info: x.own.info}
+	if !x.launched.IsZero() {
+		r.Launched = new(stamp(x.launched))
+	}
+	if x.pid != 0 {
+		r.Pid = new(x.pid)
+	}
+	if x.own.subscribed {
+		r.Subscribed = new(true)
+	}
+	if x.own.ending {
+		r.Ending = new(true)
+	}
+	return &checkpointpb.Record{Executor: r}
+}
+
+func (x *executor) goneRecord() *checkpointpb.Record {
+	return &checkpointpb.Record{
+		Executor: &checkpointpb.Executor{FrameworkId: x.framework.wireID(), ContainerId: x.wireContainer()}, Gone: new(true),
+	}
+}
+
 func (t *task) record() *checkpointpb.Record {
 	r := &checkpointpb.Task{FrameworkId: t.framework.wireID(), TaskId: t.info.GetTaskId(), Info: t.info}
 	if t.executor != nil {
@@ -95,7 +119,14 @@ func (k *kill) record() *checkpointpb.Kill {
 	if k == nil {
 		return nil
 	}
-	return &checkpointpb.Kill{Cause: k.cause.Enum(), Since: new(stamp(k.since)), Grace: new(int64(k.grace))}
+	r := &checkpointpb.Kill{Cause: k.cause.Enum(), Since: new(stamp(k.since)), Grace: new(int64(k.grace))}
+	if k.own {
+		r.Grace = nil
+		if g := k.policy.GetGracePeriod(); g != nil {
+			r.Grace = g.Nanoseconds
+		}
+	}
+	return r
 }
 
 func restoreKill(r *checkpointpb.Kill) *kill {
@@ -105,12 +136,24 @@ func restoreKill(r *checkpointpb.Kill) *kill {
 	return &kill{cause: r.GetCause(), since: unstamp(r.GetSince()), grace: time.Duration(r.GetGrace())}
 }
 
+// passOn makes k one that an executor is told of, with the policy that was stored.
+func (k *kill) passOn(r *checkpointpb.Kill) {
+	k.own = true
+	if r.Grace != nil {
+		k.policy = &mesospb.KillPolicy{GracePeriod: &mesospb.DurationInfo{Nanoseconds: r.Grace}}
+	}
+}
+
 // Containers names the containers that records speak of: those a containerizer
 // is to recover.
 func Containers(records []*checkpointpb.Record) []mesos.ContainerID {
 	var ids []mesos.ContainerID
 	for _, r := range records {
-		if id := r.GetTask().GetContainerId().GetValue(); id != "" && !r.GetGone() {
+		id := r.GetExecutor().GetContainerId().GetValue()
+		if t := r.GetTask(); t != nil && t.GetInfo().GetExecutor() == nil {
+			id = t.GetContainerId().GetValue()
+		}
+		if id != "" && !r.GetGone() {
 			ids = append(ids, mesos.ContainerID(id))
 		}
 	}

@@ -49,6 +49,11 @@ func (a *Agent) rebuild(records []*checkpointpb.Record) (old *checkpointpb.Agent
 		}
 	}
 	for _, r := range records {
+		if x := r.GetExecutor(); x != nil {
+			a.rebuildOwn(x)
+		}
+	}
+	for _, r := range records {
 		if t := r.GetTask(); t != nil {
 			a.rebuildTask(t)
 		}
@@ -61,6 +66,19 @@ func (a *Agent) rebuild(records []*checkpointpb.Record) (old *checkpointpb.Agent
 	return old
 }
 
+func (a *Agent) rebuildOwn(r *checkpointpb.Executor) {
+	f := a.framework(frameworkID(r.GetFrameworkId()))
+	if f == nil || r.Info == nil {
+		return
+	}
+	x := a.addOwn(f, r.GetInfo(), mesos.ContainerID(r.GetContainerId().GetValue()))
+	x.phase = launching
+	x.own.subscribed, x.own.served, x.own.ending = r.GetSubscribed(), r.GetSubscribed(), r.GetEnding()
+	if r.Launched != nil {
+		x.phase, x.launched, x.pid = running, unstamp(r.GetLaunched()), r.GetPid()
+	}
+}
+
 func (a *Agent) rebuildTask(r *checkpointpb.Task) {
 	f := a.framework(frameworkID(r.GetFrameworkId()))
 	if f == nil {
@@ -68,7 +86,14 @@ func (a *Agent) rebuildTask(r *checkpointpb.Task) {
 	}
 	t := &task{framework: f, id: mesos.TaskID(r.GetTaskId().GetValue()), info: r.GetInfo(), state: mesospb.TaskState_TASK_STAGING}
 	f.tasks = append(f.tasks, t)
-	if id := r.GetContainerId().GetValue(); id != "" {
+	id := r.GetContainerId().GetValue()
+	switch {
+	case id != "" && t.info.GetExecutor() != nil:
+		if x := a.containers[mesos.ContainerID(id)]; x != nil {
+			x.join(t)
+			t.durable, t.sent = true, x.own.subscribed
+		}
+	case id != "":
 		x := a.addExecutor(t, mesos.ContainerID(id))
 		x.phase = launching
 	}
@@ -90,7 +115,10 @@ func (a *Agent) rebuildProgress(p *checkpointpb.Progress) {
 		t.state = s.GetState()
 	}
 	t.kill = restoreKill(p.GetKill())
-	if x := t.executor; x != nil && p.Launched != nil {
+	if t.kill != nil && t.info.GetExecutor() != nil {
+		t.kill.passOn(p.GetKill())
+	}
+	if x := t.executor; x != nil && x.own == nil && p.Launched != nil {
 		x.phase, x.launched, x.pid = running, unstamp(p.GetLaunched()), p.GetPid()
 	}
 }
@@ -148,6 +176,11 @@ func (a *Agent) startOver() {
 		records = append(records, t.goneRecords()...)
 	}
 	for _, f := range a.frameworks {
+		for _, x := range f.executors {
+			if x.own != nil {
+				records = append(records, x.goneRecord())
+			}
+		}
 		records = append(records, f.goneRecord())
 	}
 	a.info, a.frameworks = a.cfg.Info, nil
@@ -157,6 +190,10 @@ func (a *Agent) startOver() {
 
 // takeUp goes on with an executor where the earlier agent left it.
 func (a *Agent) takeUp(now time.Time, x *executor, alive bool) {
+	if x.own != nil {
+		a.takeUpOwn(now, x, alive)
+		return
+	}
 	t := x.task
 	switch {
 	case mesos.Terminal(t.state):
@@ -165,6 +202,14 @@ func (a *Agent) takeUp(now time.Time, x *executor, alive bool) {
 		return
 	case alive:
 		a.adopt(now, x)
+	}
+	a.emit(Await{Container: x.container})
+}
+
+// takeUpOwn goes on with an executor where the earlier agent left it.
+func (a *Agent) takeUpOwn(now time.Time, x *executor, alive bool) {
+	if alive {
+		a.adoptOwn(now, x)
 	}
 	a.emit(Await{Container: x.container})
 }

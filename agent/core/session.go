@@ -50,11 +50,16 @@ func (a *Agent) subscribe() *linkpb.Subscribe {
 		Boot:         &a.cfg.Boot,
 	}
 	for _, f := range a.frameworks {
-		if len(f.tasks) > 0 {
+		if len(f.tasks) > 0 || len(f.executors) > 0 {
 			s.Frameworks = append(s.Frameworks, f.info)
 		}
 		for _, t := range f.tasks {
 			s.Tasks = append(s.Tasks, t.report())
+		}
+		for _, x := range f.executors {
+			if x.own != nil && x.phase < ended && x.phase > intended {
+				s.Executors = append(s.Executors, &linkpb.Executor{FrameworkId: f.wireID(), Info: x.own.info})
+			}
 		}
 	}
 	return s
@@ -158,8 +163,7 @@ func (a *Agent) dispatch(now time.Time, e *linkpb.Event) {
 	case t == linkpb.Event_SHUTDOWN_EXECUTOR:
 		a.shutdownExecutor(now, e.GetShutdownExecutor())
 	case t == linkpb.Event_EXECUTOR_MESSAGE:
-		// Mesos' command executor ignores messages, too.
-		a.refuse("executor message", e.GetExecutorMessage().GetExecutorId().GetValue(), "a command task takes none")
+		a.messageExecutor(e.GetExecutorMessage())
 	default:
 		a.refuse("event", t.String(), "this agent does not know it")
 	}

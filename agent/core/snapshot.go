@@ -30,12 +30,15 @@ type Framework struct {
 
 // Executor is an executor as a Snapshot shows it.
 type Executor struct {
-	Run      Run
-	Info     *mesospb.ExecutorInfo // as Mesos' agents make it for a command task
-	PID      uint32                // of the command; 0 when not known
-	Running  bool
-	Launched time.Time
-	Tasks    []Task // one, unless it was forgotten
+	Run     Run
+	Info    *mesospb.ExecutorInfo // of a command task: as Mesos' agents make it
+	BuiltIn bool                  // it runs a command task
+	PID     uint32                // of the command; 0 when not known
+	Running bool
+	// Subscribed: one that its framework brought, and that is connected.
+	Subscribed bool
+	Launched   time.Time
+	Tasks      []Task // one of the built-in executor
 }
 
 // Task is a task as a Snapshot shows it.
@@ -82,8 +85,8 @@ func (f *framework) view() Framework {
 
 func (x *executor) view() Executor {
 	return Executor{
-		Run: x.run(), Info: x.info(), PID: x.pid, Running: x.phase == running, Launched: x.launched,
-		Tasks: []Task{x.task.view()},
+		Run: x.run(), Info: x.info(), BuiltIn: x.own == nil, PID: x.pid, Running: x.phase == running, Launched: x.launched,
+		Subscribed: x.own != nil && x.own.stream != 0, Tasks: viewAll(x.tasks, (*task).view),
 	}
 }
 
@@ -92,14 +95,25 @@ func (t *task) view() Task {
 		Info:     t.info,
 		State:    t.state,
 		Statuses: slices.Clone(t.statuses),
-		Queued:   t.executor != nil && t.executor.phase < running,
+		Queued:   t.executor != nil && t.executor.queues(t),
 		Pending:  !t.removed && (len(t.unstored) > 0 || len(t.stream.Pending()) > 0),
 	}
 }
 
-// info is the ExecutorInfo that Mesos' agents make for a command task. Its
-// resources come on top of the task's.
+// queues reports whether a task waits for its executor.
+func (x *executor) queues(t *task) bool {
+	if x.own != nil {
+		return !t.sent
+	}
+	return x.phase < running
+}
+
+// info is the ExecutorInfo that a framework gave, or that Mesos' agents make for
+// a command task. Its resources come on top of the task's.
 func (x *executor) info() *mesospb.ExecutorInfo {
+	if x.own != nil {
+		return x.own.info
+	}
 	t := x.task.info
 	return &mesospb.ExecutorInfo{
 		ExecutorId:  &mesospb.ExecutorID{Value: new(string(x.id))},

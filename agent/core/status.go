@@ -68,7 +68,7 @@ func (a *Agent) outcome(now time.Time, t *task, end End, launched bool) *mesospb
 	case t.kill != nil:
 		return a.commandStatus(now, t, mesospb.TaskState_TASK_KILLED, end)
 	case end.OOM:
-		return a.memoryStatus(now, t, end)
+		return a.memoryStatus(now, t, a.limits(t.info).memory(), end)
 	case !end.Known && !end.Rebooted && !launched:
 		return a.agentStatus(now, t, t.framework.lostState(), mesospb.TaskStatus_REASON_AGENT_RESTARTED,
 			"Task launched during agent restart")
@@ -105,9 +105,8 @@ func (e End) message() string {
 	return fmt.Sprintf("Command exited with status %d", e.Exit)
 }
 
-// memoryStatus says that a task went beyond its memory.
-func (a *Agent) memoryStatus(now time.Time, t *task, end End) *mesospb.TaskStatus {
-	limit := a.limits(t.info).memory()
+// memoryStatus says that the container of a task went beyond its memory.
+func (a *Agent) memoryStatus(now time.Time, t *task, limit int64, end End) *mesospb.TaskStatus {
 	message := fmt.Sprintf("Memory limit exceeded: Requested: %dMB Maximum Used: %dMB", limit>>20, max(end.MemPeak, limit)>>20)
 	s := a.agentStatus(now, t, mesospb.TaskState_TASK_FAILED, mesospb.TaskStatus_REASON_CONTAINER_LIMITATION_MEMORY, message)
 	s.Limitation = &mesospb.TaskResourceLimitation{Resources: []*mesospb.Resource{{

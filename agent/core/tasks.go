@@ -26,6 +26,9 @@ type task struct {
 	kill     *kill                 // nil while nobody wants it to end
 	removed  bool                  // no longer among the framework's tasks
 	settling int                   // acknowledgements that Checkpoints under way will make durable
+
+	durable bool // under a framework's own executor: its record is stored
+	sent    bool // and the executor was given it, or may have been
 }
 
 // runTask takes a task: it is stored, and then its container is launched.
@@ -45,11 +48,24 @@ func (a *Agent) runTask(now time.Time, e *linkpb.RunTask) {
 	}
 	if refusal := a.cannot(info); refusal != nil {
 		status := a.agentStatus(now, t, refusal.state, refusal.reason, refusal.why)
-		a.store(now, t, nil, append(records, t.record()), status)
+		a.store(now, t, func(time.Time) { a.denyExecutor(t, e) }, append(records, t.record()), status)
+		return
+	}
+	if info.GetExecutor() != nil {
+		a.runUnder(now, t, e.GetLaunchExecutor(), records)
 		return
 	}
 	x := a.newExecutor(t)
 	a.persist(func(time.Time) { a.launch(x) }, append(records, t.record())...)
+}
+
+// denyExecutor tells a master that counts on the launch of an executor that there
+// is none.
+func (a *Agent) denyExecutor(t *task, e *linkpb.RunTask) {
+	x := t.info.GetExecutor()
+	if x != nil && e.GetLaunchExecutor() && t.framework.liveExecutor(mesos.ExecutorID(x.GetExecutorId().GetValue())) == nil {
+		a.sendExited(t.framework, x, 0)
+	}
 }
 
 // unfit says why a task is none of this agent's business, "" if it is.
@@ -174,6 +190,9 @@ func (a *Agent) forgetTask(t *task, then func(now time.Time)) {
 			break
 		}
 	}
+	if t.executor != nil {
+		t.executor.trim()
+	}
 	a.persist(then, t.goneRecords()...)
 }
 
@@ -181,7 +200,7 @@ func (a *Agent) forgetTask(t *task, then func(now time.Time)) {
 func (t *task) overdue() (at time.Time, ok bool) {
 	limit := t.info.GetMaxCompletionTime().GetNanoseconds()
 	x := t.executor
-	if limit <= 0 || t.kill != nil || x == nil || x.phase != running {
+	if limit <= 0 || t.kill != nil || x == nil || x.own != nil || x.phase != running {
 		return time.Time{}, false
 	}
 	return x.launched.Add(time.Duration(limit)), true
@@ -193,6 +212,7 @@ type Counters struct {
 	Updates, Illegal                                      int64 // stored; forbidden by the state table
 	LaunchErrors                                          int64
 	ExecutorsTerminated                                   int64
+	Messages, InvalidMessages                             int64 // between schedulers and executors
 }
 
 func (c *Counters) count(s mesospb.TaskState) {

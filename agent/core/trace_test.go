@@ -95,7 +95,28 @@ func play(t *testing.T, w *world, line string) []Effect {
 		w.seq++
 		return w.deliver(&linkpb.Event{Type: linkpb.Event_PING.Enum()})
 	case "run":
-		return w.deliver(runEvent(playFramework(words), playTask(t, words)))
+		ev := runEvent(playFramework(words), playTask(t, words))
+		if strings.Contains(line, " launch") {
+			ev.RunTask.LaunchExecutor = new(true)
+		}
+		return w.deliver(ev)
+	case "subscribe-executor": // fw executor, the tasks it has
+		return w.subscribe(arg(1), arg(2), words[3:])
+	case "says": // fw executor task state n
+		n, err := strconv.Atoi(arg(5))
+		return w.says(arg(1), arg(2), arg(3), mesospb.TaskState(mesospb.TaskState_value["TASK_"+arg(4)]), byte(must(t, n, err)))
+	case "hang-up": // the connection of the last stream breaks
+		x := w.agent.containers[w.container(arg(1))]
+		delete(w.streams, x.own.stream)
+		return w.step(ExecutorDisconnected{Stream: x.own.stream})
+	case "message": // fw executor data, from the scheduler
+		return w.deliver(&linkpb.Event{Type: linkpb.Event_EXECUTOR_MESSAGE.Enum(), ExecutorMessage: &linkpb.ExecutorMessage{
+			FrameworkId: &mesospb.FrameworkID{Value: &words[1]}, ExecutorId: &mesospb.ExecutorID{Value: &words[2]}, Data: []byte(arg(3)),
+		}})
+	case "shutdown-executor":
+		return w.deliver(&linkpb.Event{Type: linkpb.Event_SHUTDOWN_EXECUTOR.Enum(), ShutdownExecutor: &linkpb.ShutdownExecutor{
+			FrameworkId: &mesospb.FrameworkID{Value: &words[1]}, ExecutorId: &mesospb.ExecutorID{Value: &words[2]},
+		}})
 	case "kill":
 		return w.deliver(killEvent(arg(1), arg(2), playGrace(t, arg(3))))
 	case "ack":
@@ -160,6 +181,8 @@ func playTask(t *testing.T, words []string) *mesospb.TaskInfo {
 			task.Command.Uris = []*mesospb.CommandInfo_URI{{Value: new("http://x")}}
 		case "container":
 			task.Container = &mesospb.ContainerInfo{Type: mesospb.ContainerInfo_MESOS.Enum()}
+		case "executor":
+			task.Command, task.Executor = nil, testExecutor(words[1], value)
 		case "agent":
 			task.AgentId = &mesospb.AgentID{Value: &value}
 		}

@@ -1,6 +1,7 @@
 package core
 
 import (
+	"bytes"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -15,6 +16,7 @@ import (
 	checkpointpb "github.com/soukproject/souk/proto/mesos/checkpoint"
 	linkpb "github.com/soukproject/souk/proto/mesos/link"
 	mesospb "github.com/soukproject/souk/proto/mesos/v1"
+	executorpb "github.com/soukproject/souk/proto/mesos/v1/executor"
 )
 
 // world is everything around an agent: its disk, its containers, its master and
@@ -33,6 +35,8 @@ type world struct {
 	session Session                                // the last one
 	seq     uint64                                 // of the last event of the session
 	acked   map[string]bool                        // uuids the scheduler acknowledged
+	streams map[Stream][]*executorpb.Event         // what executors were told that are subscribed
+	stream  Stream                                 // the last one
 	exit    string                                 // why the agent ended
 	told    map[mesos.TaskID]mesospb.TaskState     // what the last Subscribe said
 	doomed  []mesos.ContainerID                    // to be destroyed
@@ -55,7 +59,7 @@ func newWorld(t interface{ Fatalf(string, ...any) }, cfg Config) *world {
 	w := &world{
 		cfg: cfg, now: time.Unix(1000, 0),
 		boxes: map[mesos.ContainerID]*box{}, names: map[mesos.ContainerID]string{},
-		inbox: map[mesos.TaskID][]*mesospb.TaskStatus{}, durable: map[string]bool{}, begun: map[mesos.TaskID]bool{}, acked: map[string]bool{},
+		inbox: map[mesos.TaskID][]*mesospb.TaskStatus{}, durable: map[string]bool{}, begun: map[mesos.TaskID]bool{}, acked: map[string]bool{}, streams: map[Stream][]*executorpb.Event{},
 		fail: t.Fatalf,
 	}
 	w.boot(false)
@@ -80,6 +84,7 @@ func scalarResource(name string, x float64) *mesospb.Resource {
 // boot starts an agent on what the disk holds, as after a crash.
 func (w *world) boot(rebooted bool) []Effect {
 	w.pending, w.session, w.seq, w.doomed = nil, 0, 0, nil
+	clear(w.streams)
 	for id, b := range w.boxes {
 		b.awaited = false
 		if rebooted && b.running {
@@ -144,11 +149,22 @@ func (w *world) perform(e Effect) {
 			w.fail("container %s is launched before that is durable", e.Run.Container)
 		}
 		task := mesos.TaskID(e.Task.GetTaskId().GetValue())
+		if e.Executor != nil {
+			task = mesos.TaskID("executor " + e.Run.Container)
+		}
 		if w.begun[task] {
 			w.fail("task %s is launched a second time", task)
 		}
 		w.begun[task] = true
 		w.boxes[e.Run.Container] = &box{task: task, asked: true}
+	case Reply:
+		if e.Code == 200 {
+			w.streams[e.Stream] = nil
+		}
+	case Tell:
+		w.tell(e)
+	case HangUp:
+		delete(w.streams, e.Stream)
 	case Await:
 		if b := w.boxes[e.Container]; b != nil {
 			b.awaited = true
@@ -181,6 +197,22 @@ func (w *world) perform(e Effect) {
 	}
 }
 
+// tell: an executor is given nothing that could be forgotten.
+func (w *world) tell(e Tell) {
+	if _, ok := w.streams[e.Stream]; !ok {
+		w.fail("stream %d is over and is told %v", e.Stream, e.Event)
+	}
+	w.streams[e.Stream] = append(w.streams[e.Stream], e.Event)
+	stored := func(id *mesospb.TaskID) bool {
+		return slices.ContainsFunc(w.disk.Records(), func(r *checkpointpb.Record) bool {
+			return r.GetTask().GetTaskId().GetValue() == id.GetValue()
+		})
+	}
+	if t := e.Event.GetLaunch().GetTask(); t != nil && !stored(t.GetTaskId()) {
+		w.fail("task %s is given to its executor before that is durable", t.GetTaskId().GetValue())
+	}
+}
+
 // inOrder: an update comes for the first time only when the one before it was acknowledged.
 func (w *world) inOrder(id mesos.TaskID, s *mesospb.TaskStatus) {
 	inbox := w.inbox[id]
@@ -209,7 +241,7 @@ func (w *world) mustBeDurable(s *mesospb.TaskStatus) {
 // destroy: a container may go only when nobody needs its exit status any more.
 func (w *world) destroy(id mesos.ContainerID) {
 	x := w.agent.containers[id]
-	if b := w.boxes[id]; b != nil && x != nil && x.phase == ended && !x.framework.removing && !x.task.removed {
+	if b := w.boxes[id]; b != nil && x != nil && x.own == nil && x.phase == ended && !x.framework.removing && !x.task.removed {
 		if s := x.task.stream.Latest(); s == nil || !mesos.Terminal(s.GetState()) {
 			w.fail("container %s is destroyed before its outcome is durable", id)
 		}
@@ -301,7 +333,7 @@ func testTask(id string) *mesospb.TaskInfo {
 // container finds the container that a task has or had.
 func (w *world) container(task string) mesos.ContainerID {
 	for _, id := range slices.Sorted(maps.Keys(w.agent.containers)) {
-		if string(w.agent.containers[id].task.id) == task {
+		if x := w.agent.containers[id]; x.own == nil && string(x.task.id) == task || x.own != nil && string(x.id) == task {
 			return id
 		}
 	}
@@ -323,6 +355,14 @@ func (w *world) show(e Effect) string {
 		return "checkpoint " + strings.Join(showAll(e.Records, w.showRecord), ", ")
 	case Launch:
 		return fmt.Sprintf("launch %s for %s %+v", w.name(e.Run.Container), e.Run.Executor, e.Limits)
+	case Resize:
+		return fmt.Sprintf("resize %s %+v", w.name(e.Container), e.Limits)
+	case Reply:
+		return strings.TrimSpace(fmt.Sprintf("reply %d %d %s", e.Stream, e.Code, e.Text))
+	case Tell:
+		return fmt.Sprintf("tell %d %s", e.Stream, showEvent(e.Event))
+	case HangUp:
+		return fmt.Sprintf("hang up %d", e.Stream)
 	case Await:
 		return "await " + w.name(e.Container)
 	case SendSignal:
@@ -330,7 +370,11 @@ func (w *world) show(e Effect) string {
 	case Destroy:
 		return "destroy " + w.name(e.Container)
 	case Subscribe:
-		return fmt.Sprintf("subscribe %s %s", e.Subscribe.GetAgent().GetId().GetValue(), strings.Join(showAll(e.Subscribe.GetTasks(), showTask), " "))
+		text := fmt.Sprintf("subscribe %s %s", e.Subscribe.GetAgent().GetId().GetValue(), strings.Join(showAll(e.Subscribe.GetTasks(), showTask), " "))
+		for _, x := range e.Subscribe.GetExecutors() {
+			text += " " + x.GetInfo().GetExecutorId().GetValue()
+		}
+		return text
 	case Send:
 		return "send " + showMessage(e.Message)
 	case Disconnect:
@@ -356,6 +400,8 @@ func showAll[T any](list []T, show func(T) string) []string {
 func (w *world) showRecord(r *checkpointpb.Record) string {
 	text := r.Key()
 	switch {
+	case r.GetGone() && r.GetExecutor() != nil:
+		return "executor in " + w.name(mesos.ContainerID(r.GetExecutor().GetContainerId().GetValue())) + " gone"
 	case r.GetGone():
 		return text + " gone"
 	case r.GetTask() != nil && r.GetTask().ContainerId != nil:
@@ -370,8 +416,38 @@ func (w *world) showRecord(r *checkpointpb.Record) string {
 			text += fmt.Sprintf(" kill %v in %v", p.GetKill().GetCause(), time.Duration(p.GetKill().GetGrace()))
 		}
 		text += ")"
+	case r.GetExecutor() != nil:
+		x := r.GetExecutor()
+		text = "executor/" + x.GetFrameworkId().GetValue() + "/" + x.GetInfo().GetExecutorId().GetValue() + " in " + w.name(mesos.ContainerID(x.GetContainerId().GetValue()))
+		if x.Launched != nil {
+			text += " launched"
+		}
+		if x.GetSubscribed() {
+			text += " subscribed"
+		}
+		if x.GetEnding() {
+			text += " ending"
+		}
 	case r.GetFramework().GetRemoving():
 		text += " removing"
+	}
+	return text
+}
+
+func showEvent(e *executorpb.Event) string {
+	text := e.GetType().String()
+	switch {
+	case e.Launch != nil:
+		text += " " + e.GetLaunch().GetTask().GetTaskId().GetValue()
+	case e.Kill != nil:
+		text += " " + e.GetKill().GetTaskId().GetValue()
+		if p := e.GetKill().GetKillPolicy(); p != nil {
+			text += fmt.Sprintf(" in %v", time.Duration(p.GetGracePeriod().GetNanoseconds()))
+		}
+	case e.Acknowledged != nil:
+		text += " " + e.GetAcknowledged().GetTaskId().GetValue()
+	case e.Message != nil:
+		text += " " + string(e.GetMessage().GetData())
 	}
 	return text
 }
@@ -386,6 +462,9 @@ func showTask(t *linkpb.TaskState) string {
 
 func showMessage(m *linkpb.Message) string {
 	u := m.GetStatusUpdate()
+	if x := m.GetExecutorExited(); x != nil {
+		return fmt.Sprintf("%d executor %s exited %d", m.GetSeq(), x.GetExecutorId().GetValue(), x.GetStatus())
+	}
 	if u == nil {
 		return fmt.Sprintf("%d %v", m.GetSeq(), m.GetType())
 	}
@@ -411,4 +490,47 @@ func must[T any](t *testing.T, x T, err error) T {
 		t.Fatal(err)
 	}
 	return x
+}
+
+// testExecutor is one that framework fw brings.
+func testExecutor(fw, id string) *mesospb.ExecutorInfo {
+	return &mesospb.ExecutorInfo{
+		ExecutorId: &mesospb.ExecutorID{Value: &id}, FrameworkId: &mesospb.FrameworkID{Value: &fw},
+		Command: &mesospb.CommandInfo{Value: new("serve")}, Resources: []*mesospb.Resource{scalarResource("cpus", 0.5), scalarResource("mem", 64)},
+	}
+}
+
+func executorCall(fw, id string, kind executorpb.Call_Type) *executorpb.Call {
+	return &executorpb.Call{
+		FrameworkId: &mesospb.FrameworkID{Value: &fw}, ExecutorId: &mesospb.ExecutorID{Value: &id}, Type: kind.Enum(),
+	}
+}
+
+// subscribe is an executor's SUBSCRIBE that has tasks and updates which nobody acknowledged.
+func (w *world) subscribe(fw, id string, tasks []string, updates ...*mesospb.TaskStatus) []Effect {
+	w.stream++
+	call := executorCall(fw, id, executorpb.Call_SUBSCRIBE)
+	call.Subscribe = &executorpb.Call_Subscribe{}
+	for _, t := range tasks {
+		call.Subscribe.UnacknowledgedTasks = append(call.Subscribe.UnacknowledgedTasks, testTask(t))
+	}
+	for _, u := range updates {
+		call.Subscribe.UnacknowledgedUpdates = append(call.Subscribe.UnacknowledgedUpdates, &executorpb.Call_Update{Status: u})
+	}
+	return w.step(ExecutorSubscribed{Stream: w.stream, Call: call})
+}
+
+// says is an executor's update; the uuid is made of n.
+func (w *world) says(fw, id, task string, state mesospb.TaskState, n byte) []Effect {
+	w.stream++
+	call := executorCall(fw, id, executorpb.Call_UPDATE)
+	call.Update = &executorpb.Call_Update{Status: ownStatus(task, state, n)}
+	return w.step(ExecutorCalled{Request: w.stream, Call: call})
+}
+
+func ownStatus(task string, state mesospb.TaskState, n byte) *mesospb.TaskStatus {
+	return &mesospb.TaskStatus{
+		TaskId: &mesospb.TaskID{Value: &task}, State: state.Enum(), Source: mesospb.TaskStatus_SOURCE_EXECUTOR.Enum(),
+		Uuid: bytes.Repeat([]byte{n}, 16),
+	}
 }

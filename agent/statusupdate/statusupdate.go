@@ -48,7 +48,7 @@ func Restore(acknowledged *mesospb.TaskStatus, pending []*mesospb.TaskStatus) St
 // is the oldest and the stream is not paused. added is false for an update that
 // was added before: it changes nothing.
 func (s *Stream) Add(now time.Time, u *mesospb.TaskStatus) (send *mesospb.TaskStatus, added bool) {
-	if s.knows(u.GetUuid()) {
+	if s.Knows(u.GetUuid()) {
 		return nil, false
 	}
 	s.pending = append(s.pending, u)
@@ -128,7 +128,9 @@ func (s *Stream) send(now time.Time, backoff time.Duration) *mesospb.TaskStatus 
 	return s.pending[0]
 }
 
-func (s *Stream) knows(uuid []byte) bool {
+// Knows reports whether the update with this uuid is pending, or was acknowledged
+// lately.
+func (s *Stream) Knows(uuid []byte) bool {
 	same := func(u *mesospb.TaskStatus) bool { return bytes.Equal(u.GetUuid(), uuid) }
 	return slices.ContainsFunc(s.pending, same) ||
 		slices.ContainsFunc(s.seen, func(old []byte) bool { return bytes.Equal(old, uuid) })
