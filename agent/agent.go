@@ -32,6 +32,7 @@ import (
 	"github.com/soukproject/souk/agent/core"
 	"github.com/soukproject/souk/agent/hostinfo"
 	"github.com/soukproject/souk/agent/link"
+	"github.com/soukproject/souk/agent/network"
 	"github.com/soukproject/souk/agent/sandbox"
 	"github.com/soukproject/souk/internal/daemon"
 	"github.com/soukproject/souk/internal/metrics"
@@ -87,7 +88,11 @@ func Run(ctx context.Context, cfg Config) error {
 	if err != nil {
 		return err
 	}
-	a, err := newAgent(ctx, cfg, ln.Addr(), log, store, containers, limited)
+	networks, err := openNetworks(cfg)
+	if err != nil {
+		return errors.Join(err, closeContainers())
+	}
+	a, err := newAgent(ctx, cfg, ln.Addr(), log, store, containers, limited, networks)
 	if err != nil {
 		return errors.Join(err, closeContainers())
 	}
@@ -95,7 +100,7 @@ func Run(ctx context.Context, cfg Config) error {
 }
 
 func newAgent(ctx context.Context, cfg Config, listening net.Addr, log *checkpoint.Log, store *sandbox.Store,
-	containers containerizer.Containerizer, limited bool) (*agent, error) {
+	containers containerizer.Containerizer, limited bool, networks *network.Networks) (*agent, error) {
 	id, err := identify(ctx, cfg, listening)
 	if err != nil {
 		return nil, err
@@ -117,7 +122,7 @@ func newAgent(ctx context.Context, cfg Config, listening net.Addr, log *checkpoi
 		Registration: cfg.Registration, Reregistration: cfg.Reregistration,
 	}), a)
 	a.writer = newWriter(log, a.loop.post, a.collector.Clear, cfg.Log.Named("checkpoint"))
-	a.boxes = newBoxes(a, containers)
+	a.boxes = newBoxes(a, containers, networks)
 	a.metrics.AddSource(metrics.System)
 	a.metrics.AddSource(metrics.Runtime)
 	a.metrics.AddSource(a.measure)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/soukproject/souk/agent/containerizer"
 	"github.com/soukproject/souk/agent/core"
+	"github.com/soukproject/souk/agent/network"
 	"github.com/soukproject/souk/agent/sandbox"
 	"github.com/soukproject/souk/internal/metrics"
 	"github.com/soukproject/souk/proto/mesos"
@@ -30,15 +31,16 @@ const (
 type boxes struct {
 	agent      *agent
 	containers containerizer.Containerizer
+	networks   *network.Networks
 	jobs       *queue[func(ctx context.Context)]
 	launches   chan struct{} // one token per launch under way
 	log        *zap.Logger
 	failures   *metrics.Counter // destructions that failed
 }
 
-func newBoxes(a *agent, c containerizer.Containerizer) *boxes {
+func newBoxes(a *agent, c containerizer.Containerizer, n *network.Networks) *boxes {
 	return &boxes{
-		agent: a, containers: c, jobs: newQueue[func(context.Context)](),
+		agent: a, containers: c, networks: n, jobs: newQueue[func(context.Context)](),
 		launches: make(chan struct{}, max(4, 2*runtime.NumCPU())), log: a.log.Named("containers"),
 		failures: a.metrics.Counter("containerizer/mesos/container_destroy_errors"),
 	}
@@ -75,12 +77,12 @@ func (b *boxes) launch(e core.Launch) {
 			b.post(ctx, core.LaunchFailed{Container: id, Why: reason(string(id), err), Sandbox: errors.As(err, new(*sandbox.CreateError))})
 			return
 		}
-		b.post(ctx, core.Launched{Container: id, PID: uint32(status.PID)})
+		b.post(ctx, core.Launched{Container: id, PID: uint32(status.PID), Networks: b.networkInfos(string(id))})
 		b.wait(ctx, string(id))
 	})
 }
 
-// start makes the sandbox and launches the container.
+// start makes the sandbox and the network, and launches the container.
 func (b *boxes) start(ctx context.Context, e core.Launch) (containerizer.Status, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), launchTimeout)
 	defer cancel()
@@ -89,7 +91,15 @@ func (b *boxes) start(ctx context.Context, e core.Launch) (containerizer.Status,
 	if err != nil {
 		return containerizer.Status{}, err
 	}
-	return b.containers.Launch(ctx, b.agent.container(e, user, dir))
+	cfg := b.agent.container(e, user, dir)
+	if err := b.join(ctx, e, &cfg); err != nil {
+		return containerizer.Status{}, err
+	}
+	status, err := b.containers.Launch(ctx, cfg)
+	if err != nil {
+		err = errors.Join(err, b.networks.Detach(ctx, cfg.ID))
+	}
+	return status, err
 }
 
 func (b *boxes) post(ctx context.Context, ev core.Event) {
@@ -161,7 +171,10 @@ func (b *boxes) destroy(id string) {
 func (b *boxes) destroyOnce(ctx context.Context, id string) error {
 	ctx, cancel := context.WithTimeout(ctx, destroyTimeout)
 	defer cancel()
-	return b.containers.Destroy(ctx, id)
+	if err := b.containers.Destroy(ctx, id); err != nil {
+		return err
+	}
+	return b.networks.Detach(ctx, id)
 }
 
 func pause(ctx context.Context, d time.Duration) error {

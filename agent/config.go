@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -55,6 +56,13 @@ type Config struct {
 	PIDs              int64
 	NoSeccomp         bool
 
+	NetworkBridge       string       // name of the bridge's link; "": one of this agent
+	NetworkBridgeName   string       // what tasks may call the network of the bridge, besides bridge
+	NetworkBridgeSubnet netip.Prefix // zero: one that the machine does not use
+	CNIConfigDir        string
+	CNIPluginDirs       []string
+	DNS                 []string // of containers with a network of their own; none: the machine's
+
 	// Containers takes the place of the containerizer chosen by the fields
 	// above if set. Run does not close it.
 	Containers containerizer.Containerizer
@@ -93,6 +101,8 @@ func DefaultConfig() Config {
 		DefaultRole:    "*",
 		Containerizer:  Auto,
 		SwitchUser:     isRoot(),
+
+		NetworkBridgeName: "mesos-bridge",
 
 		ShutdownGrace:  5 * time.Second,
 		Registration:   time.Minute,

@@ -4,7 +4,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -39,6 +41,7 @@ func flags(c *Config) *daemon.FlagSet {
 	c.networkFlags(f)
 	c.machineFlags(f)
 	c.containerFlags(f)
+	c.containerNetworkFlags(f)
 	c.sandboxFlags(f)
 	c.Logging.AddFlags(f)
 	refused(f)
@@ -117,6 +120,55 @@ func (c *Config) executorFlags(f *daemon.FlagSet) {
 	f.Duration(&c.Recovery, time.Second, "recovery_timeout", "How long executors of frameworks with checkpoints go on without an agent")
 }
 
+func (c *Config) containerNetworkFlags(f *daemon.FlagSet) {
+	f.String(&c.NetworkBridge, "network_bridge", "Link of the built-in bridge, made when a container first needs it; default: one named after --runtime_dir")
+	f.String(&c.NetworkBridgeName, "network_bridge_name", "What tasks may call the network of the built-in bridge")
+	f.Func("network_bridge_subnet", "", "Addresses of the built-in bridge, as 172.29.0.0/20; default: some that the machine does not use", func(text string) error {
+		p, err := netip.ParsePrefix(text)
+		if err != nil || !p.Addr().Is4() || p.Bits() > 28 || p.Bits() < 8 {
+			return fmt.Errorf("%q is no subnet of IPv4 from /8 to /28", text)
+		}
+		c.NetworkBridgeSubnet = p
+		return nil
+	})
+	f.Path(&c.CNIConfigDir, "network_cni_config_dir", "Folder of CNI network configurations; tasks join networks by name")
+	f.Func("network_cni_plugins_dir", "", "Folders of CNI plugins, separated by colons", func(text string) error {
+		c.CNIPluginDirs = filepath.SplitList(text)
+		return nil
+	})
+	f.Func("default_container_dns", "", "Name servers of containers with a network of their own, separated by commas, or Mesos' JSON; default: the machine's", func(text string) (err error) {
+		c.DNS, err = parseDNS(text)
+		return err
+	})
+}
+
+// parseDNS reads --default_container_dns: addresses, or the first that Mesos'
+// JSON gives for its own containers.
+func parseDNS(text string) ([]string, error) {
+	list := strings.Split(text, ",")
+	if strings.HasPrefix(strings.TrimSpace(text), "{") {
+		var given struct {
+			Mesos []struct {
+				DNS struct{ Nameservers []string }
+			}
+		}
+		if err := json.Unmarshal([]byte(text), &given); err != nil {
+			return nil, err
+		}
+		if len(given.Mesos) == 0 {
+			return nil, errors.New("there is no entry in its member mesos")
+		}
+		list = given.Mesos[0].DNS.Nameservers
+	}
+	for i, s := range list {
+		list[i] = strings.TrimSpace(s)
+		if _, err := netip.ParseAddr(list[i]); err != nil {
+			return nil, err
+		}
+	}
+	return list, nil
+}
+
 func (c *Config) seccompFlag(f *daemon.FlagSet) {
 	f.BoolFunc("seccomp", !c.NoSeccomp, "Filter the system calls of isolated tasks", func(on bool) error {
 		c.NoSeccomp = !on
@@ -129,7 +181,7 @@ func isolation(text string) error {
 	known := map[string]bool{
 		"": true, "filesystem/posix": true, "filesystem/linux": true, "posix/cpu": true, "posix/mem": true, "process": true,
 		"cgroups/cpu": true, "cgroups/mem": true, "cgroups/pids": true, "cgroups": true, "namespaces/pid": true, "namespaces/ipc": true,
-		"linux/nnp": true, "linux/seccomp": true, "environment_secret": true,
+		"network/cni": true, "linux/nnp": true, "linux/seccomp": true, "environment_secret": true,
 	}
 	for name := range strings.SplitSeq(text, ",") {
 		if !known[strings.TrimSpace(name)] {
@@ -161,9 +213,6 @@ func refused(f *daemon.FlagSet) {
 	}
 	for _, name := range []string{"modules", "modules_dir", "hooks", "resource_estimator", "qos_controller", "container_logger", "secret_resolver"} {
 		f.Refuse(name, "modules of Mesos cannot be loaded: remove the flag")
-	}
-	for _, name := range []string{"network_cni_config_dir", "network_cni_plugins_dir"} {
-		f.Refuse(name, "networks are not part of this version: remove the flag")
 	}
 	for _, name := range []string{"domain", "ip_discovery_command", "ip6", "agent_features", "default_container_info", "nvidia_gpu_devices", "zk"} {
 		f.Refuse(name, "it is not part of this version: remove the flag")

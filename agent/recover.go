@@ -10,6 +10,7 @@ import (
 	"github.com/soukproject/souk/agent/core"
 	"github.com/soukproject/souk/agent/sandbox"
 	"github.com/soukproject/souk/proto/mesos"
+	mesospb "github.com/soukproject/souk/proto/mesos/v1"
 )
 
 // recover takes up what an earlier agent left: its records, its containers and
@@ -29,6 +30,15 @@ func (a *agent) recover(ctx context.Context) (core.Recovered, error) {
 	if err != nil {
 		return core.Recovered{}, fmt.Errorf("containers: %w", err)
 	}
+	if err := a.boxes.networks.Recover(ctx, known); err != nil {
+		return core.Recovered{}, fmt.Errorf("networks: %w", err)
+	}
+	networks := make(map[mesos.ContainerID][]*mesospb.NetworkInfo)
+	for _, id := range alive {
+		if infos := a.boxes.networkInfos(id); infos != nil {
+			networks[mesos.ContainerID(id)] = infos
+		}
+	}
 	for _, r := range records {
 		if id := r.GetAgent().GetInfo().GetId().GetValue(); id != "" {
 			a.files.SetAgent(id)
@@ -36,7 +46,7 @@ func (a *agent) recover(ctx context.Context) (core.Recovered, error) {
 	}
 	a.collector.AddAll(func(r sandbox.Run) bool { return slices.Contains(known, r.Container) })
 	a.log.Info("recovered", zap.Int("containers", len(known)), zap.Int("running", len(alive)), zap.Bool("rebooted", rebooted))
-	return core.Recovered{Records: records, Alive: containerIDs(alive), Rebooted: rebooted}, nil
+	return core.Recovered{Records: records, Alive: containerIDs(alive), Networks: networks, Rebooted: rebooted}, nil
 }
 
 func texts(ids []mesos.ContainerID) []string {

@@ -61,6 +61,7 @@ type Config struct {
 	Limits   Limits  `json:"limits"`
 	Hostname string  `json:"hostname,omitempty"` // "": the machine's; needs a containerizer that isolates
 	Mounts   []Mount `json:"mounts,omitempty"`   // at most 100
+	Network  string  `json:"network,omitempty"`  // file of the network namespace to enter; "": the machine's
 
 	// Parent is the id of a running container that this one is nested in: it
 	// enters the other's namespaces and sees its files. Without Limits of its own

@@ -24,6 +24,9 @@ func (c Config) Check() error {
 	if !filepath.IsAbs(c.Sandbox) {
 		return fmt.Errorf("sandbox %q is not an absolute path", c.Sandbox)
 	}
+	if c.Network != "" && badPath(c.Network) {
+		return fmt.Errorf("network namespace %q is not an absolute path", c.Network)
+	}
 	if strings.ContainsAny(c.Hostname, "/\x00 ") || len(c.Hostname) > 64 {
 		return fmt.Errorf("hostname %q: use at most 64 letters, digits, hyphens and dots", c.Hostname)
 	}

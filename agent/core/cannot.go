@@ -108,12 +108,6 @@ func unsupported(t *mesospb.TaskInfo) []field {
 		{"container.rlimit_info", c.GetRlimitInfo() != nil},
 		{"container.tty_info", c.GetTtyInfo() != nil},
 	}
-	for _, n := range c.GetNetworkInfos() {
-		fields = append(fields,
-			field{"container.network_infos.name", n.GetName() != ""},
-			field{"container.network_infos.ip_addresses", len(n.GetIpAddresses()) > 0},
-			field{"container.network_infos.port_mappings", len(n.GetPortMappings()) > 0})
-	}
 	for _, r := range t.GetResources() {
 		fields = append(fields,
 			field{"resources.disk.persistence", r.GetDisk().GetPersistence() != nil},

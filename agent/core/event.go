@@ -6,6 +6,7 @@ import (
 	"github.com/soukproject/souk/proto/mesos"
 	checkpointpb "github.com/soukproject/souk/proto/mesos/checkpoint"
 	linkpb "github.com/soukproject/souk/proto/mesos/link"
+	mesospb "github.com/soukproject/souk/proto/mesos/v1"
 	executorpb "github.com/soukproject/souk/proto/mesos/v1/executor"
 )
 
@@ -23,7 +24,8 @@ type (
 	Recovered struct {
 		Records  []*checkpointpb.Record // the last one of each object, none gone
 		Alive    []mesos.ContainerID
-		Rebooted bool // the machine was restarted since the records were written
+		Networks map[mesos.ContainerID][]*mesospb.NetworkInfo // of those that have their own
+		Rebooted bool                                         // the machine was restarted since the records were written
 	}
 
 	// Checkpointed says that all Checkpoints up to Seq are durable.
@@ -42,7 +44,8 @@ type (
 	// Launched says that a container's command runs.
 	Launched struct {
 		Container mesos.ContainerID
-		PID       uint32 // as the host sees it
+		PID       uint32                 // as the host sees it
+		Networks  []*mesospb.NetworkInfo // nil: the host's
 	}
 	// LaunchFailed says that nothing of a container remains, and why in a sentence.
 	LaunchFailed struct {

@@ -32,10 +32,11 @@ type executor struct {
 	tasks     []*task // those it has, and the last that it had
 
 	phase     phase
-	pid       uint32    // of the command; 0 when not known
-	launched  time.Time // zero before
-	stop      stop      // its forced end, if one is under way
-	destroyed bool      // by force, before anybody heard of its end
+	pid       uint32                 // of the command; 0 when not known
+	launched  time.Time              // zero before
+	networks  []*mesospb.NetworkInfo // nil: the host's
+	stop      stop                   // its forced end, if one is under way
+	destroyed bool                   // by force, before anybody heard of its end
 }
 
 func (a *Agent) newExecutor(t *task) *executor {
@@ -75,7 +76,7 @@ func (a *Agent) launched(now time.Time, ev Launched) {
 		a.refuse("launch", string(ev.Container), "it was not asked for")
 		return
 	}
-	x.pid = ev.PID
+	x.pid, x.networks = ev.PID, ev.Networks
 	if x.own != nil {
 		a.launchedOwn(now, x)
 		return

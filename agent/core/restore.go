@@ -28,6 +28,7 @@ func (a *Agent) restore(now time.Time, ev Recovered) {
 	}
 	for _, f := range slices.Clone(a.frameworks) {
 		for _, x := range slices.Clone(f.executors) {
+			x.networks = ev.Networks[x.container]
 			a.takeUp(now, x, alive[x.container])
 		}
 		a.takeUpFramework(now, f)

@@ -44,7 +44,9 @@ func (a *Agent) newStatus(now time.Time, t *task, state mesospb.TaskState, sourc
 // the agent's.
 func (a *Agent) containerStatus(x *executor) *mesospb.ContainerStatus {
 	s := &mesospb.ContainerStatus{ContainerId: x.wireContainer()}
-	if a.cfg.IP != "" {
+	if x.networks != nil {
+		s.NetworkInfos = x.networks
+	} else if a.cfg.IP != "" {
 		address := &mesospb.NetworkInfo_IPAddress{Protocol: mesospb.NetworkInfo_IPv4.Enum(), IpAddress: &a.cfg.IP}
 		s.NetworkInfos = []*mesospb.NetworkInfo{{IpAddresses: []*mesospb.NetworkInfo_IPAddress{address}}}
 	}

@@ -64,8 +64,8 @@ type dns struct {
 	domain                   string
 }
 
-// writeFiles makes the three files beside the record and tells a where they are.
-func (d records) writeFiles(s Spec, a *Attachment, names dns, operator []string) error {
+// writeFiles makes the three files in folder and tells a where they are.
+func writeFiles(folder string, s Spec, a *Attachment, names dns, operator []string) error {
 	var addresses []netip.Addr
 	for _, j := range a.Joined {
 		addresses = append(addresses, j.Addresses...)
@@ -74,7 +74,6 @@ func (d records) writeFiles(s Spec, a *Attachment, names dns, operator []string)
 	if err != nil {
 		return err
 	}
-	folder := d.folder(s.ID)
 	a.Hosts, a.Hostname, a.Resolv = filepath.Join(folder, "hosts"), filepath.Join(folder, "hostname"), filepath.Join(folder, "resolv.conf")
 	for file, text := range map[string]string{a.Hosts: hosts(s.hostname(), addresses), a.Hostname: s.hostname() + "\n", a.Resolv: resolvers} {
 		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {

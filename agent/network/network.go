@@ -13,7 +13,7 @@ import (
 // Config says what networks there are. DefaultBridge has the bridge's defaults.
 type Config struct {
 	Dir    string // folder for records; survives the agent, not needed after a reboot
-	RunDir string // folder for namespaces; short, on a file system of memory
+	RunDir string // folder for namespaces and what containers see; on a file system of memory
 	Bridge Bridge
 
 	CNIConfigDir  string   // *.conf, *.conflist and *.json files, one network each; "": none

@@ -304,6 +304,10 @@ func TestRestartKeepsWhatLivesAndDropsTheRest(t *testing.T) {
 		!strings.Contains(err.Error(), "host port 31001 (tcp) is mapped to container lives already") {
 		t.Errorf("a port taken before the restart was given again: %v", err)
 	}
+	if spec, joined, ok := second.Attached("lives"); !ok || spec.Interfaces[0].Network != "souk" ||
+		joined[0].Addresses[0] != a.Joined[0].Addresses[0] {
+		t.Errorf("Attached after a restart = %+v, %+v, %v; want %+v", spec, joined, ok, a.Joined)
+	}
 	b := attach(t, second, Spec{ID: "next", Interfaces: []Interface{{Network: "souk"}}})
 	if cmp.Equal(a.Joined[0].Addresses, b.Joined[0].Addresses, cmp.Comparer(func(x, y netip.Addr) bool { return x == y })) {
 		t.Errorf("both containers have %v", b.Joined[0].Addresses)
@@ -320,7 +324,7 @@ func TestCrashWhileAttaching(t *testing.T) {
 	before := inventory(t, n)
 	s := Spec{ID: "a", Interfaces: []Interface{{Network: "souk", Ports: []Port{{31000, 80, TCP}}}}}
 	steps := []func(r record) error{
-		func(r record) error { return os.MkdirAll(cfg.RunDir, 0o711) },
+		func(r record) error { return os.MkdirAll(n.place(r.ID), 0o711) },
 		func(r record) error { return makeNamespace(n.namespace("a")) },
 		func(r record) error {
 			return n.bridge.join(n.namespace("a"), "a", "eth0", r.Bridge["eth0"], true)

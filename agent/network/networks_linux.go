@@ -181,11 +181,14 @@ func (n *Networks) release(r record) {
 	}
 }
 
-func (n *Networks) namespace(id string) string { return filepath.Join(n.cfg.RunDir, id) }
+// place is the folder of what a container sees or enters.
+func (n *Networks) place(id string) string { return filepath.Join(n.cfg.RunDir, id) }
+
+func (n *Networks) namespace(id string) string { return filepath.Join(n.place(id), "ns") }
 
 func (n *Networks) attach(ctx context.Context, r record) (Attachment, error) {
 	a := Attachment{Namespace: n.namespace(r.ID)}
-	if err := os.MkdirAll(n.cfg.RunDir, 0o711); err != nil {
+	if err := os.MkdirAll(n.place(r.ID), 0o711); err != nil {
 		return a, err
 	}
 	if err := makeNamespace(a.Namespace); err != nil {
@@ -208,7 +211,27 @@ func (n *Networks) attach(ctx context.Context, r record) (Attachment, error) {
 	if err := n.mapPorts(r); err != nil {
 		return a, err
 	}
-	return a, n.records.writeFiles(r.Spec, &a, names, n.cfg.DNS)
+	if err := writeFiles(n.place(r.ID), r.Spec, &a, names, n.cfg.DNS); err != nil {
+		return a, err
+	}
+	return a, n.finish(r, a)
+}
+
+// finish records what a container got, for the next agent.
+func (n *Networks) finish(r record, a Attachment) error {
+	r.Joined = a.Joined
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.known[r.ID] = r
+	return n.records.save(r)
+}
+
+// Attached says what a container asked for and got, once that is done.
+func (n *Networks) Attached(id string) (s Spec, joined []Joined, ok bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	r, ok := n.known[id]
+	return r.Spec, r.Joined, ok && len(r.Joined) == len(r.Interfaces)
 }
 
 func (n *Networks) join(ctx context.Context, r record, i int, wanted Interface, namespace string) (Joined, dns, error) {
@@ -266,6 +289,9 @@ func (n *Networks) detach(ctx context.Context, r record) error {
 		}
 	}
 	if err := dropNamespace(namespace); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := os.RemoveAll(n.place(r.ID)); err != nil {
 		return err
 	}
 	return n.records.remove(r.ID)

@@ -18,6 +18,7 @@ type record struct {
 	Spec
 	Boot   string                `json:"boot"`   // of the machine: after a reboot nothing remains but the record
 	Bridge map[string]netip.Addr `json:"bridge"` // by device: addresses taken on the built-in bridge
+	Joined []Joined              `json:"joined"` // once all is done
 }
 
 func (r record) ports() []mapping {

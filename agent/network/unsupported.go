@@ -23,3 +23,6 @@ func (*Networks) Attach(context.Context, Spec) (Attachment, error) { return Atta
 
 // Detach has nothing to do.
 func (*Networks) Detach(context.Context, string) error { return nil }
+
+// Attached knows nothing.
+func (*Networks) Attached(string) (Spec, []Joined, bool) { return Spec{}, nil, false }

@@ -52,6 +52,9 @@ func (d driver) Prepare(s *shim.Spec) error {
 	if s.Config.OwnPIDs {
 		return errors.New("process ids of its own need a containerizer that isolates: run the agent as root with --containerizer=runc")
 	}
+	if s.Config.Network != "" {
+		return errors.New("a network of its own needs a containerizer that isolates: run the agent as root with --containerizer=runc")
+	}
 	return link(s.Config.Sandbox, s.Config.Mounts)
 }
 

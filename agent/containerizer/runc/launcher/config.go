@@ -24,10 +24,8 @@ func config(dir shim.Dir, spec shim.Spec, v volumes) (*configs.Config, error) {
 		return nil, err
 	}
 	return &configs.Config{
-		Rootfs: dir.Root(),
-		Namespaces: configs.Namespaces{
-			{Type: configs.NEWNS}, {Type: configs.NEWPID}, {Type: configs.NEWIPC}, {Type: configs.NEWUTS},
-		},
+		Rootfs:          dir.Root(),
+		Namespaces:      namespaces(spec.Config.Network),
 		Hostname:        spec.Config.Hostname,
 		Mounts:          append(mounts(), v.mounts...),
 		MaskPaths:       slices.Concat(masked(), spec.Isolation.Mask, v.masks),
@@ -40,6 +38,16 @@ func config(dir shim.Dir, spec shim.Spec, v volumes) (*configs.Config, error) {
 		OomScoreAdj:     spec.Isolation.OOMScoreAdj,
 		Seccomp:         seccomp,
 	}, nil
+}
+
+// namespaces are new ones, but for the network's: that is the machine's, or one
+// that was made and furnished before.
+func namespaces(network string) configs.Namespaces {
+	list := configs.Namespaces{{Type: configs.NEWNS}, {Type: configs.NEWPID}, {Type: configs.NEWIPC}, {Type: configs.NEWUTS}}
+	if network != "" {
+		list.Add(configs.NEWNET, network)
+	}
+	return list
 }
 
 // mounts lie over the machine's own root file system. /dev is bound although it
