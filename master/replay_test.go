@@ -136,7 +136,7 @@ func sameKind(got, want string) bool {
 
 // later are paths of parts that this version answers with 501.
 func later(path string) bool {
-	return slices.ContainsFunc([]string{"/files/", "/maintenance", "/machine", "/reserve", "/unreserve", "/create-volumes", "/destroy-volumes"},
+	return slices.ContainsFunc([]string{"/files/", "/reserve", "/unreserve", "/create-volumes", "/destroy-volumes"},
 		func(prefix string) bool { return strings.HasPrefix(path, prefix) })
 }
 
@@ -264,6 +264,28 @@ func TestReplayQuota(t *testing.T) {
 	part(slices.Concat(legacy[deleted:], actions[later:], recorded(t, "operator-master/aborts"), recorded(t, "http/methods")))
 	if played < 40 {
 		t.Errorf("%d records were played, want more", played)
+	}
+}
+
+// TestReplayMaintenance repeats what operators did to machines, in the order of the recording.
+func TestReplayMaintenance(t *testing.T) {
+	address := start(t)
+	played := 0
+	for _, file := range []string{"legacy/actions", "operator-master/actions"} {
+		played += play(t, address, recorded(t, file), strings.NewReplacer(), func(r record) bool {
+			return !called(r, "UPDATE_MAINTENANCE_SCHEDULE", "START_MAINTENANCE", "STOP_MAINTENANCE", "/maintenance", "/machine")
+		})
+	}
+	if played < 30 {
+		t.Errorf("%d records were played, want more", played)
+	}
+	for _, r := range recorded(t, "operator-master/queries") {
+		if !called(r, "GET_MAINTENANCE_STATUS", "GET_MAINTENANCE_SCHEDULE") || r.Response.Status != http.StatusOK {
+			continue
+		}
+		if code, body := r.send(t, address, strings.NewReplacer()); code != http.StatusOK || body != r.Response.Body {
+			t.Errorf("%s = %d %s, recorded %s", r.Name, code, body, r.Response.Body)
+		}
 	}
 }
 

@@ -42,7 +42,8 @@ func (a *api) operate(w http.ResponseWriter, r *http.Request) error {
 	case masterpb.Call_SET_LOGGING_LEVEL:
 		return a.setLoggingLevel(w, call.GetSetLoggingLevel())
 	case masterpb.Call_TEARDOWN, masterpb.Call_UPDATE_WEIGHTS, masterpb.Call_UPDATE_QUOTA, masterpb.Call_SET_QUOTA, masterpb.Call_REMOVE_QUOTA,
-		masterpb.Call_MARK_AGENT_GONE, masterpb.Call_DRAIN_AGENT, masterpb.Call_DEACTIVATE_AGENT, masterpb.Call_REACTIVATE_AGENT:
+		masterpb.Call_MARK_AGENT_GONE, masterpb.Call_DRAIN_AGENT, masterpb.Call_DEACTIVATE_AGENT, masterpb.Call_REACTIVATE_AGENT,
+		masterpb.Call_UPDATE_MAINTENANCE_SCHEDULE, masterpb.Call_START_MAINTENANCE, masterpb.Call_STOP_MAINTENANCE:
 		return a.act(w, r, call)
 	}
 	response, err := a.query(r.Context(), call)
@@ -138,6 +139,16 @@ func answers(t masterpb.Call_Type) (func(*api, *core.Snapshot) *masterpb.Respons
 	case masterpb.Call_GET_QUOTA:
 		return func(_ *api, v *core.Snapshot) *masterpb.Response {
 			return &masterpb.Response{Type: masterpb.Response_GET_QUOTA.Enum(), GetQuota: &masterpb.Response_GetQuota{Status: v.GetQuota()}}
+		}, true
+	case masterpb.Call_GET_MAINTENANCE_SCHEDULE:
+		return func(_ *api, v *core.Snapshot) *masterpb.Response {
+			return &masterpb.Response{Type: masterpb.Response_GET_MAINTENANCE_SCHEDULE.Enum(),
+				GetMaintenanceSchedule: &masterpb.Response_GetMaintenanceSchedule{Schedule: v.MaintenanceSchedule()}}
+		}, true
+	case masterpb.Call_GET_MAINTENANCE_STATUS:
+		return func(_ *api, v *core.Snapshot) *masterpb.Response {
+			return &masterpb.Response{Type: masterpb.Response_GET_MAINTENANCE_STATUS.Enum(),
+				GetMaintenanceStatus: &masterpb.Response_GetMaintenanceStatus{Status: v.MaintenanceStatus()}}
 		}, true
 	case masterpb.Call_GET_OPERATIONS: // none outlive their ACCEPT yet
 		return func(*api, *core.Snapshot) *masterpb.Response {

@@ -28,6 +28,10 @@ func (a *api) routes() []routing.Route {
 		routing.Route{Path: "/master/quota", Handler: led(a.quota)},
 		routing.Route{Path: "/master/teardown", Handler: led(a.teardown)},
 		routing.Route{Path: "/master/allocator/explain", Handler: led(a.explain)},
+		routing.Route{Path: "/master/maintenance/schedule", Handler: led(a.maintenanceSchedule)},
+		routing.Route{Path: "/master/maintenance/status", Handler: led(a.maintenanceStatus)},
+		routing.Route{Path: "/master/machine/down", Handler: led(a.machineDown)},
+		routing.Route{Path: "/master/machine/up", Handler: led(a.machineUp)},
 
 		routing.Route{Path: "/master/flags", Handler: a.flags},
 		routing.Route{Path: "/master/health", Handler: health},
@@ -46,7 +50,6 @@ func absent() []routing.Route {
 	var routes []routing.Route
 	for _, path := range []string{
 		"/master/reserve", "/master/unreserve", "/master/create-volumes", "/master/destroy-volumes",
-		"/master/maintenance/schedule", "/master/maintenance/status", "/master/machine/down", "/master/machine/up",
 		"/files/browse", "/files/read", "/files/download", "/files/debug",
 	} {
 		routes = append(routes, routing.Route{Path: path, Handler: func(w http.ResponseWriter, _ *http.Request) {

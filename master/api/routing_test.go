@@ -335,7 +335,7 @@ func TestOperatorCalls(t *testing.T) {
 		{`{"type":"TEARDOWN","teardown":{"framework_id":{"value":"nope"}}}`, 400, "No framework found with specified ID"},
 		{`{"type":"UPDATE_QUOTA","update_quota":{}}`, 200, ""},
 		{`{"type":"UPDATE_WEIGHTS","update_weights":{}}`, 200, ""},
-		{`{"type":"GET_MAINTENANCE_STATUS"}`, 501, "501 Not Implemented. Call GET_MAINTENANCE_STATUS is not part of this version"},
+		{`{"type":"GET_MAINTENANCE_STATUS"}`, 200, `{"type":"GET_MAINTENANCE_STATUS","get_maintenance_status":{"status":{}}}`},
 		{`nope`, 400, "Failed to parse body into JSON: "},
 		{`[]`, 400, "Failed to "},
 	}

@@ -9,6 +9,7 @@ import (
 	linkpb "github.com/soukproject/souk/proto/mesos/link"
 	"github.com/soukproject/souk/proto/mesos/resources"
 	mesospb "github.com/soukproject/souk/proto/mesos/v1"
+	allocatorpb "github.com/soukproject/souk/proto/mesos/v1/allocator"
 )
 
 // An agent is one that was admitted. It is recovered, that is known from the
@@ -33,9 +34,11 @@ type agent struct {
 	reregistered time.Time
 
 	total, used, offered resources.Resources
-	emptySince           time.Time // says something while used is nothing
-	offers               []*offer  // oldest first
-	tasks                chain     // those that are not unreachable or completed
+	emptySince           time.Time                         // says something while used is nothing
+	offers               []*offer                          // oldest first
+	inverse              []*inverseOffer                   // oldest first
+	answers              []*allocatorpb.InverseOfferStatus // to inverse offers; replaced, never changed
+	tasks                chain                             // those that are not unreachable or completed
 	executors            []executor
 	kills                map[taskKey]*mesospb.KillPolicy // asked for while it was away
 }
@@ -78,6 +81,7 @@ func (m *Master) disconnectAgent(a *agent) {
 	a.session = 0
 	m.cfg.Allocator.SetAgentActive(m.now, a.id, false)
 	m.rescindAll(a)
+	m.rescindInverse(a)
 	m.timers.set(timer{reregisterTimer, uint64(a.handle)}, after(m.now, m.cfg.AgentReregisterTimeout))
 	for row := range m.tasks.walk(a.tasks, byAgent) {
 		f := m.frameworkOf[m.tasks.rows.at(row).framework]
@@ -169,6 +173,8 @@ func (m *Master) partAgent(a *agent, end func(row uint32)) {
 		end(row)
 	}
 	m.dropExecutors(a, func(*framework) bool { return true })
+	m.rescindInverse(a)
+	m.forgetAnswers(a)
 	for _, f := range m.order {
 		m.tellFramework(f, failureEvent(a.id))
 	}

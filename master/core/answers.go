@@ -61,6 +61,7 @@ func (s *Snapshot) frameworkMessage(f *Framework) *masterpb.Response_GetFramewor
 			Resources: o.Resources.Proto(resources.PostRefinement), AllocationInfo: &mesospb.Resource_AllocationInfo{Role: new(o.Role)},
 		})
 	}
+	out.InverseOffers = slices.Clone(f.inverse)
 	return out
 }
 

@@ -7,6 +7,7 @@ import (
 	"github.com/soukproject/souk/proto/mesos"
 	linkpb "github.com/soukproject/souk/proto/mesos/link"
 	mesospb "github.com/soukproject/souk/proto/mesos/v1"
+	allocatorpb "github.com/soukproject/souk/proto/mesos/v1/allocator"
 	schedulerpb "github.com/soukproject/souk/proto/mesos/v1/scheduler"
 )
 
@@ -70,8 +71,13 @@ func (m *Master) call(f *framework, c *schedulerpb.Call) (code int, text string)
 		return m.updateFramework(f, c.GetUpdateFramework())
 	case schedulerpb.Call_REQUEST:
 		m.count.messages["resource_request"]++ // allocators do not listen to requests
-	case schedulerpb.Call_ACCEPT_INVERSE_OFFERS, schedulerpb.Call_DECLINE_INVERSE_OFFERS,
-		schedulerpb.Call_ACKNOWLEDGE_OPERATION_STATUS:
+	case schedulerpb.Call_ACCEPT_INVERSE_OFFERS:
+		x := c.GetAcceptInverseOffers()
+		m.answerInverse(f, x.GetInverseOfferIds(), x.GetFilters(), allocatorpb.InverseOfferStatus_ACCEPT)
+	case schedulerpb.Call_DECLINE_INVERSE_OFFERS:
+		x := c.GetDeclineInverseOffers()
+		m.answerInverse(f, x.GetInverseOfferIds(), x.GetFilters(), allocatorpb.InverseOfferStatus_DECLINE)
+	case schedulerpb.Call_ACKNOWLEDGE_OPERATION_STATUS:
 		m.refuse("call", string(f.id), unsupported(c.GetType().String()))
 	default:
 		return 501, unsupported(c.GetType().String())

@@ -11,7 +11,7 @@ import (
 // Check says which of the things that always hold between two steps do not hold;
 // nil if all do. It reads everything: it is for tests and simulations.
 func (m *Master) Check() error {
-	return errors.Join(m.checkAgents(), m.checkFrameworks(), m.checkOffers(), m.checkTasks(), m.checkSessions(), m.checkTimers(), m.checkAllocator(), m.checkQuotas())
+	return errors.Join(m.checkAgents(), m.checkFrameworks(), m.checkOffers(), m.checkTasks(), m.checkSessions(), m.checkTimers(), m.checkAllocator(), m.checkQuotas(), m.checkMaintenance())
 }
 
 // checkAgents: what an agent has is free, offered or used, each part once.
@@ -253,6 +253,32 @@ func (m *Master) checkQuotas() error {
 	}
 	if m.paused && !m.timers.isSet(timer{kind: resumeTimer}) {
 		errs = append(errs, errors.New("offers never resume"))
+	}
+	return errors.Join(errs...)
+}
+
+// checkMaintenance: a machine that is down runs nothing and is offered to nobody;
+// whoever is asked is there and was asked about what is planned.
+func (m *Master) checkMaintenance() error {
+	var errs []error
+	asked := 0
+	for _, a := range m.agents {
+		p, planned := m.maintenance.of(a)
+		if p.down && (len(a.offers) > 0 || m.changing[a.id] == nil) {
+			errs = append(errs, fmt.Errorf("agent %s is there although its machine is down", a.id))
+		}
+		if (!planned || a.session == 0) && len(a.inverse) > 0 || !planned && len(a.answers) > 0 {
+			errs = append(errs, fmt.Errorf("agent %s is asked back, and nothing is planned", a.id))
+		}
+		for _, o := range a.inverse {
+			asked++
+			if m.inverseOffers[o.number] != o || o.agent != a || m.frameworks[o.framework.id] != o.framework || o.framework.stream == "" {
+				errs = append(errs, fmt.Errorf("inverse offer %d is to somebody who is not there", o.number))
+			}
+		}
+	}
+	if asked != len(m.inverseOffers) {
+		errs = append(errs, fmt.Errorf("%d inverse offers, %d on agents", len(m.inverseOffers), asked))
 	}
 	return errors.Join(errs...)
 }

@@ -115,6 +115,12 @@ type Master struct {
 	tasks    *taskTable
 	weights  []Weight // by role
 
+	maintenance       *maintenance // in force
+	wantedMaintenance *maintenance // with what is being written
+	maintenanceWrite  uint64       // that brought what is in force
+	inverse           allocator.InverseAllocator
+	inverseOffers     map[uint64]*inverseOffer
+
 	quotas       quotas // those that count
 	wantedQuotas quotas // with those being written
 	paused       bool   // nothing is offered yet
@@ -141,9 +147,19 @@ func New(cfg Config) *Master {
 		frameworkOf: map[uint32]*framework{},
 		streams:     map[Stream]*framework{},
 		offers:      map[uint64]*offer{},
-		quotas:      quotas{}, wantedQuotas: quotas{},
+		maintenance: newMaintenance(nil), wantedMaintenance: newMaintenance(nil),
+		inverse: inverseAllocator(cfg), inverseOffers: map[uint64]*inverseOffer{},
+		quotas: quotas{}, wantedQuotas: quotas{},
 		tasks: newTaskTable(cfg.Rand.Uint64()),
 	}
+}
+
+// inverseAllocator is the policy itself, if it has an opinion on maintenance.
+func inverseAllocator(cfg Config) allocator.InverseAllocator {
+	if policy, ok := cfg.Allocator.(allocator.InverseAllocator); ok {
+		return policy
+	}
+	return allocator.NewInverse(cfg.AllocationInterval)
 }
 
 // Step takes in one event and returns what is to be done about it, in order.
@@ -204,6 +220,8 @@ func (m *Master) refuse(what, id, why string) { m.do(Refused{What: what, ID: id,
 
 // tick does what is due.
 func (m *Master) tick() {
+	questions := map[*framework][]*mesospb.InverseOffer{}
+	defer func() { m.sendQuestions(questions) }()
 	for {
 		due, ok := m.timers.pop(m.now)
 		if !ok {
@@ -217,11 +235,13 @@ func (m *Master) tick() {
 		case failoverTimer:
 			m.failoverTimedOut(m.frameworkOf[uint32(due.subject)])
 		case offerTimer:
-			m.offerTimedOut(m.offers[due.subject])
+			m.offerTimedOut(due.subject)
 		case registryTimer:
 			m.pruneRegistry()
 		case resumeTimer:
 			m.resume()
+		case inverseTimer:
+			m.ask(m.agentOf[uint32(due.subject)], questions)
 		}
 	}
 }

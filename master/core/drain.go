@@ -1,6 +1,7 @@
 package core
 
 import (
+	"fmt"
 	"math"
 	"time"
 
@@ -26,11 +27,20 @@ func (m *Master) drainAgent(ev Operated, call *masterpb.Call_DrainAgent) {
 	case m.postponed(id, ev):
 	case !known:
 		m.reply(ev.Request, 400, "Unknown agent")
+	case m.scheduled(id):
+		a := m.agents[id]
+		m.reply(ev.Request, 400, fmt.Sprintf("Agent %s is part of a maintenance schedule under Machine %s (%s)", id, a.hostname, a.ip))
 	default:
 		m.changeStanding(ev.Request, id, standing{
 			deactivated: true, drain: drainInfo(mesospb.DrainState_DRAINING, drainConfig(call)), drainSince: m.now.Truncate(time.Second),
 		})
 	}
+}
+
+// scheduled reports whether operators plan to work on an agent's machine.
+func (m *Master) scheduled(id mesos.AgentID) bool {
+	a := m.agents[id]
+	return a != nil && m.unavailability(a) != nil
 }
 
 func drainConfig(call *masterpb.Call_DrainAgent) *mesospb.DrainConfig {

@@ -36,6 +36,7 @@ type framework struct {
 	compiled    map[string]allocator.Constraints
 
 	offers                     map[uint64]*offer
+	inverse                    []*inverseOffer     // oldest first
 	used                       resources.Resources // scalars only
 	active, unreachable, ended chain               // of tasks
 }
@@ -205,6 +206,7 @@ func (m *Master) resubscribe(f *framework, info *mesospb.FrameworkInfo, w wish, 
 	for _, o := range f.inOrder() {
 		m.withdraw(o)
 	}
+	m.dropQuestions(f)
 	if f.recovered {
 		f.recovered, f.registered = false, m.now
 	}
@@ -223,6 +225,7 @@ func (m *Master) connect(f *framework, s Stream) {
 	f.stream = s
 	m.streams[s] = f
 	m.do(SendFramework{s, subscribedEvent(f.id, m.cfg.Info)})
+	m.askAgain()
 }
 
 // tellItsAgents passes a changed FrameworkInfo to the agents with its tasks.
@@ -266,6 +269,7 @@ func (m *Master) disconnected(ev Disconnected) {
 	for _, o := range f.inOrder() {
 		m.withdraw(o)
 	}
+	m.dropQuestions(f)
 	if timeout := failoverTimeout(f.info); timeout > 0 {
 		m.timers.set(timer{failoverTimer, uint64(f.handle)}, after(m.now, timeout))
 		return
@@ -309,6 +313,7 @@ func (m *Master) removeFramework(f *framework) {
 			"Framework "+string(f.id)+" removed")
 	}
 	f.unregistered, f.recovered, f.completed = m.now, false, true
+	m.strikeAnswers(f)
 	m.cfg.Allocator.RemoveFramework(m.now, f.id)
 	m.publishFrameworkRemoved(f)
 	m.order = slices.DeleteFunc(m.order, func(x *framework) bool { return x == f })

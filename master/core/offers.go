@@ -28,12 +28,17 @@ func (m *Master) offerID(number uint64) mesos.OfferID {
 
 // offer finds an outstanding offer of any framework.
 func (m *Master) offer(id string) *offer {
-	digits, ours := strings.CutPrefix(id, m.cfg.MasterID+"-O")
-	number, err := strconv.ParseUint(digits, 10, 64)
-	if !ours || err != nil || string(m.offerID(number)) != id {
-		return nil // "O07" is not "O7"
+	number, ok := m.offerNumber(id)
+	if !ok {
+		return nil
 	}
 	return m.offers[number]
+}
+
+func (m *Master) offerNumber(id string) (number uint64, ok bool) {
+	digits, ours := strings.CutPrefix(id, m.cfg.MasterID+"-O")
+	number, err := strconv.ParseUint(digits, 10, 64)
+	return number, ours && err == nil && string(m.offerID(number)) == id // "O07" is not "O7"
 }
 
 // allocate turns what the allocator gives out into offers, if it has news.
@@ -75,6 +80,7 @@ func (m *Master) newOffer(x allocator.Allocation) *offer {
 	m.offers[o.number], f.offers[o.number] = o, o
 	a.offers = append(a.offers, o)
 	a.offered = a.offered.Add(o.resources)
+	m.askLater(a)
 	if m.cfg.OfferTimeout > 0 {
 		m.timers.set(timer{offerTimer, o.number}, after(m.now, m.cfg.OfferTimeout))
 	}
@@ -85,17 +91,14 @@ func (m *Master) newOffer(x allocator.Allocation) *offer {
 func (m *Master) offerMessage(o *offer) *mesospb.Offer {
 	a, info := o.agent, o.agent.message()
 	out := &mesospb.Offer{
-		Id:          offerID(m.offerID(o.number)),
-		FrameworkId: frameworkID(o.framework.id),
-		AgentId:     agentID(a.id),
-		Hostname:    new(a.hostname),
-		Url: &mesospb.URL{
-			Scheme:  new("http"),
-			Address: &mesospb.Address{Hostname: new(a.hostname), Ip: new(a.ip), Port: new(info.GetPort())},
-			Path:    new("/slave(1)"),
-		},
-		Attributes: info.GetAttributes(),
-		Domain:     info.GetDomain(),
+		Id:             offerID(m.offerID(o.number)),
+		FrameworkId:    frameworkID(o.framework.id),
+		AgentId:        agentID(a.id),
+		Hostname:       new(a.hostname),
+		Url:            a.url(),
+		Attributes:     info.GetAttributes(),
+		Domain:         info.GetDomain(),
+		Unavailability: m.unavailability(a),
 	}
 	for _, x := range a.executors {
 		if x.framework == o.framework.handle {
@@ -110,6 +113,15 @@ func (m *Master) offerMessage(o *offer) *mesospb.Offer {
 	}
 	out.Resources = shown.Proto(o.framework.form())
 	return out
+}
+
+// url is where an agent's API is.
+func (a *agent) url() *mesospb.URL {
+	return &mesospb.URL{
+		Scheme:  new("http"),
+		Address: &mesospb.Address{Hostname: new(a.hostname), Ip: new(a.ip), Port: new(a.message().GetPort())},
+		Path:    new("/slave(1)"),
+	}
 }
 
 // forgetOffer takes an offer off the books; its resources stay held.
@@ -147,7 +159,14 @@ func (m *Master) rescindAll(a *agent) {
 	}
 }
 
-func (m *Master) offerTimedOut(o *offer) { m.rescind(o) }
+// offerTimedOut takes back what was left unanswered, an offer or an inverse one.
+func (m *Master) offerTimedOut(number uint64) {
+	if o := m.inverseOffers[number]; o != nil {
+		m.inverseTimedOut(o)
+		return
+	}
+	m.rescind(m.offers[number])
+}
 
 // decline returns offers; those that are unknown are ignored one by one (mesos-api 8.9).
 func (m *Master) decline(f *framework, call *schedulerpb.Call_Decline) {

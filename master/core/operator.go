@@ -28,6 +28,12 @@ func (m *Master) operated(ev Operated) {
 		m.setQuota(ev.Request, c.GetSetQuota().GetQuotaRequest())
 	case masterpb.Call_REMOVE_QUOTA:
 		m.removeQuota(ev.Request, c.GetRemoveQuota().GetRole())
+	case masterpb.Call_UPDATE_MAINTENANCE_SCHEDULE:
+		m.updateSchedule(ev.Request, c.GetUpdateMaintenanceSchedule().GetSchedule())
+	case masterpb.Call_START_MAINTENANCE:
+		m.startMaintenance(ev.Request, c.GetStartMaintenance().GetMachines())
+	case masterpb.Call_STOP_MAINTENANCE:
+		m.stopMaintenance(ev.Request, c.GetStopMaintenance().GetMachines())
 	default:
 		m.reply(ev.Request, 501, unsupported(c.GetType().String()))
 	}

@@ -18,6 +18,7 @@ import (
 	linkpb "github.com/soukproject/souk/proto/mesos/link"
 	registrypb "github.com/soukproject/souk/proto/mesos/registry"
 	mesospb "github.com/soukproject/souk/proto/mesos/v1"
+	maintenancepb "github.com/soukproject/souk/proto/mesos/v1/maintenance"
 	masterpb "github.com/soukproject/souk/proto/mesos/v1/master"
 	quotapb "github.com/soukproject/souk/proto/mesos/v1/quota"
 	schedulerpb "github.com/soukproject/souk/proto/mesos/v1/scheduler"
@@ -58,6 +59,7 @@ type world struct {
 	agents   []*worldAgent
 	streams  map[Stream]mesos.FrameworkID
 	offers   map[mesos.OfferID]*mesospb.Offer
+	inverse  []*mesospb.OfferID
 	writes   []uint64
 	sessions Session
 	minted   int
@@ -202,6 +204,10 @@ func (w *world) hear(s Stream, e *schedulerpb.Event) {
 	case schedulerpb.Event_OFFERS:
 		for _, o := range e.GetOffers().GetOffers() {
 			w.offers[mesos.OfferID(o.GetId().GetValue())] = o
+		}
+	case schedulerpb.Event_INVERSE_OFFERS:
+		for _, o := range e.GetInverseOffers().GetInverseOffers() {
+			w.inverse = append(w.inverse, o.GetId())
 		}
 	}
 }
@@ -382,6 +388,13 @@ func (w *world) schedulerCalls() {
 		{Type: schedulerpb.Call_ACKNOWLEDGE.Enum(), Acknowledge: &schedulerpb.Call_Acknowledge{TaskId: taskID(id), AgentId: agent, Uuid: uuidOf(fmt.Sprint(w.minted - 1))}},
 		{Type: schedulerpb.Call_TEARDOWN.Enum()},
 	}
+	if len(w.inverse) > 0 {
+		ids := []*mesospb.OfferID{rapid.SampledFrom(w.inverse).Draw(w.t, "inverse offer")}
+		calls = append([]*schedulerpb.Call{
+			{Type: schedulerpb.Call_ACCEPT_INVERSE_OFFERS.Enum(), AcceptInverseOffers: &schedulerpb.Call_AcceptInverseOffers{InverseOfferIds: ids}},
+			{Type: schedulerpb.Call_DECLINE_INVERSE_OFFERS.Enum(), DeclineInverseOffers: &schedulerpb.Call_DeclineInverseOffers{InverseOfferIds: ids}},
+		}, calls...)
+	}
 	w.send(s, calls[min(rapid.IntRange(0, 3*len(calls)).Draw(w.t, "call")/3, len(calls)-1)])
 }
 
@@ -409,8 +422,33 @@ func (w *world) operatorCalls() {
 			AgentId: agent, MaxGracePeriod: &durationpb.Duration{Seconds: 2}, MarkGone: new(rapid.IntRange(0, 3).Draw(w.t, "gone") == 0),
 		}},
 		{Type: masterpb.Call_MARK_AGENT_GONE.Enum(), MarkAgentGone: &masterpb.Call_MarkAgentGone{AgentId: agent}},
+		{Type: masterpb.Call_START_MAINTENANCE.Enum(), StartMaintenance: &masterpb.Call_StartMaintenance{Machines: []*mesospb.MachineID{w.machine()}}},
+		{Type: masterpb.Call_STOP_MAINTENANCE.Enum(), StopMaintenance: &masterpb.Call_StopMaintenance{Machines: []*mesospb.MachineID{w.machine()}}},
+		w.schedule(), w.schedule(),
 	}
 	w.step(Operated{2, "", rapid.SampledFrom(calls).Draw(w.t, "call")})
+}
+
+func (w *world) machine() *mesospb.MachineID {
+	i := rapid.IntRange(0, 2).Draw(w.t, "machine")
+	return &mesospb.MachineID{Hostname: new(fmt.Sprint("H", i)), Ip: new(fmt.Sprint("10.0.0.", i+1))}
+}
+
+// schedule plans for all machines, or for one.
+func (w *world) schedule() *masterpb.Call {
+	window := &maintenancepb.Window{
+		MachineIds:     []*mesospb.MachineID{w.machine()},
+		Unavailability: &mesospb.Unavailability{Start: &mesospb.TimeInfo{Nanoseconds: new(rapid.Int64Range(1, 2).Draw(w.t, "start"))}},
+	}
+	if rapid.Bool().Draw(w.t, "all") {
+		window.MachineIds = nil
+		for i := range 3 {
+			window.MachineIds = append(window.MachineIds, &mesospb.MachineID{Hostname: new(fmt.Sprint("h", i)), Ip: new(fmt.Sprint("10.0.0.", i+1))})
+		}
+	}
+	return &masterpb.Call{Type: masterpb.Call_UPDATE_MAINTENANCE_SCHEDULE.Enum(), UpdateMaintenanceSchedule: &masterpb.Call_UpdateMaintenanceSchedule{
+		Schedule: &maintenancepb.Schedule{Windows: []*maintenancepb.Window{window}},
+	}}
 }
 
 func (w *world) writeDone() {

@@ -63,11 +63,13 @@ func (m *Master) agentSubscribed(ev AgentSubscribed) {
 		return
 	}
 	m.sessions[ev.Session] = &session{id: ev.Session}
-	if id := mesos.AgentID(ev.Subscribe.GetAgent().GetId().GetValue()); id != "" {
+	id := mesos.AgentID(ev.Subscribe.GetAgent().GetId().GetValue())
+	switch {
+	case id != "":
 		m.agentArrived(id, ev)
-		return
+	case !m.barred(id, ev):
+		m.newAgentArrived(ev)
 	}
-	m.newAgentArrived(ev)
 }
 
 // newAgentArrived mints an id, unless the agent asks again because it has not
@@ -108,6 +110,7 @@ func (m *Master) agentArrived(id mesos.AgentID, ev AgentSubscribed) {
 	switch a := m.agents[id]; {
 	case m.changing[id] != nil:
 		m.park(m.changing[id], ev)
+	case m.barred(id, ev):
 	case !m.gone[id].IsZero():
 		m.turnAway(ev.Session, "Agent has been marked gone")
 	case a != nil:
@@ -164,6 +167,9 @@ func (m *Master) changed(id mesos.AgentID) {
 	}
 	if a := m.agents[id]; a != nil {
 		m.settle(a)
+		if p, _ := m.maintenance.of(a); p.down {
+			m.takeDown(a)
+		}
 	}
 }
 
@@ -244,6 +250,7 @@ func (m *Master) register(a *agent, ev AgentSubscribed) {
 	a.returning = false
 	m.sendKills(a)
 	m.drainTasks(a)
+	m.askSoon(a, m.now)
 	m.hearEarly(a)
 }
 

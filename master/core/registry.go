@@ -51,6 +51,7 @@ func (m *Master) recover(r *registrypb.Registry) {
 	}
 	m.recoverWeights(r.GetWeights())
 	m.recoverQuotas(r.GetQuotas())
+	m.recoverMaintenance(r.GetMaintenance())
 	m.timers.set(timer{kind: registryTimer}, after(m.now, m.cfg.RegistryGCInterval))
 }
 
@@ -89,6 +90,10 @@ func (m *Master) persisted(ev Persisted) {
 		m.standingChanged(then)
 	case quotasSet:
 		m.quotasSet(then)
+	case maintained:
+		m.maintained(then)
+	case tookDown:
+		m.tookDown(then)
 	}
 }
 

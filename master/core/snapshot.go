@@ -7,9 +7,11 @@ import (
 	"time"
 
 	"github.com/soukproject/souk/master/allocator"
+	"github.com/soukproject/souk/master/validation"
 	"github.com/soukproject/souk/proto/mesos"
 	"github.com/soukproject/souk/proto/mesos/resources"
 	mesospb "github.com/soukproject/souk/proto/mesos/v1"
+	allocatorpb "github.com/soukproject/souk/proto/mesos/v1/allocator"
 	masterpb "github.com/soukproject/souk/proto/mesos/v1/master"
 	schedulerpb "github.com/soukproject/souk/proto/mesos/v1/scheduler"
 )
@@ -31,6 +33,8 @@ type Snapshot struct {
 	CompletedFrameworks []Framework // oldest first
 	Weights             []Weight    // those set explicitly, by role
 	Quotas              []Quota     // by role; one that was emptied by an update says nothing
+
+	maintenance *maintenance
 
 	whitelist []string
 	tasks     []*page[task]
@@ -56,6 +60,9 @@ type Agent struct {
 
 	Total, Used, Offered resources.Resources // Used and Offered are allocated
 
+	machine validation.Machine
+	answers []*allocatorpb.InverseOfferStatus
+
 	info      []byte
 	tasks     chain
 	executors []executor
@@ -77,6 +84,7 @@ type Framework struct {
 	Offers           []Offer             // oldest first
 	Offered          resources.Resources // the sum of Offers
 
+	inverse                    []*mesospb.InverseOffer // oldest first
 	handle                     uint32
 	used                       resources.Resources
 	active, unreachable, ended chain
@@ -107,7 +115,7 @@ type Quota struct {
 func (m *Master) Snapshot() *Snapshot {
 	s := &Snapshot{
 		Taken: m.now, Elected: m.elected, Master: m.cfg.Info, Unreachable: len(m.unreachable),
-		Weights: m.weights, Quotas: m.quotas.inOrder(), whitelist: m.cfg.Roles,
+		Weights: m.weights, Quotas: m.quotas.inOrder(), whitelist: m.cfg.Roles, maintenance: m.maintenance,
 		tasks: m.tasks.rows.share(), bytes: slices.Clone(m.tasks.bytes.chunks), used: m.tasks.rows.used,
 		count: m.count.clone(),
 	}
@@ -135,6 +143,7 @@ func (m *Master) viewAgent(a *agent) Agent {
 		Active: a.session != 0 && !a.deactivated, Connected: a.session != 0, Deactivated: a.deactivated,
 		Drain: a.drain, DrainSince: a.drainSince, Capabilities: a.capabilities, Registered: a.registered, Reregistered: a.reregistered,
 		Total: a.total, Used: a.used, Offered: a.offered,
+		machine: a.machine(), answers: a.answers,
 		info: a.info, tasks: a.tasks, executors: slices.Clone(a.executors),
 	}
 }
@@ -149,6 +158,9 @@ func (m *Master) viewFramework(f *framework) Framework {
 	for _, o := range f.inOrder() {
 		view.Offers = append(view.Offers, Offer{m.offerID(o.number), o.agent.id, o.agent.hostname, o.role, o.resources})
 		view.Offered = view.Offered.Add(o.resources)
+	}
+	for _, o := range f.inverse {
+		view.inverse = append(view.inverse, o.message)
 	}
 	return view
 }

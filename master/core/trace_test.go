@@ -246,6 +246,12 @@ func (s *scenario) elect(t *testing.T, a args) {
 	for _, x := range a.named["gone"] {
 		r.Gone = append(r.Gone, &registrypb.Gone{Id: agentID(mesos.AgentID(x)), Since: timeInfo(s.now)})
 	}
+	for _, x := range a.named["down"] {
+		r.Maintenance = &registrypb.Maintenance{Windows: []*registrypb.Maintenance_Window{{
+			Machines:       []*registrypb.Maintenance_Machine{{Id: &mesospb.MachineID{Hostname: new(x + ".example"), Ip: new("10.0.0." + x[1:])}, Down: new(true)}},
+			Unavailability: &mesospb.Unavailability{Start: &mesospb.TimeInfo{Nanoseconds: new(int64(1))}},
+		}}}
+	}
 	for _, x := range a.named["limit"] {
 		role, cpus, _ := strings.Cut(x, ":")
 		value, err := strconv.ParseFloat(cpus, 64)
@@ -654,6 +660,15 @@ func (s *scenario) state(t *testing.T, a args) {
 	for _, q := range snap.GetQuota().GetConfigs() {
 		s.print("quota of %s%s", q.GetRole(), textOfQuota(q))
 	}
+	for _, x := range snap.MaintenanceStatus().GetDrainingMachines() {
+		s.print("machine %s is to go down", validation.MachineText(x.GetId()))
+		for _, answer := range x.GetStatuses() {
+			s.print("  %s says %s", answer.GetFrameworkId().GetValue(), answer.GetStatus())
+		}
+	}
+	for _, id := range snap.MaintenanceStatus().GetDownMachines() {
+		s.print("machine %s is down", validation.MachineText(id))
+	}
 	s.print("unreachable agents: %d", snap.Unreachable)
 }
 
@@ -745,6 +760,11 @@ func describeOp(op *registrypb.Operation) string {
 		return op.GetGone().GetId().GetValue()
 	}
 	var ids []string
+	for _, w := range op.GetMaintenance().GetWindows() {
+		for _, x := range w.GetMachines() {
+			ids = append(ids, fmt.Sprintf("%s down=%t", validation.MachineText(x.GetId()), x.GetDown()))
+		}
+	}
 	for _, w := range op.GetWeights() {
 		ids = append(ids, fmt.Sprintf("%s=%g", w.GetRole(), w.GetWeight()))
 	}
@@ -765,6 +785,13 @@ func textOfStanding(deactivated bool, drain *mesospb.DrainInfo) (text string) {
 		text += " " + drain.GetState().String()
 	}
 	return text
+}
+
+func textOfUnavailability(u *mesospb.Unavailability) string {
+	if u == nil {
+		return ""
+	}
+	return fmt.Sprintf(" from %d", u.GetStart().GetNanoseconds())
 }
 
 // textOfQuota is ":<guarantees>|<limits>".
@@ -811,11 +838,20 @@ func describeEvent(e *schedulerpb.Event) string {
 		var list []string
 		for _, o := range e.GetOffers().GetOffers() {
 			r, _ := resources.FromProto(o.GetResources())
-			list = append(list, fmt.Sprintf("%s(%s %s)", o.GetId().GetValue(), o.GetAgentId().GetValue(), r))
+			text := fmt.Sprintf("%s(%s %s)", o.GetId().GetValue(), o.GetAgentId().GetValue(), r)
+			list = append(list, text+textOfUnavailability(o.GetUnavailability()))
 		}
 		return "OFFERS " + strings.Join(list, " ")
 	case schedulerpb.Event_RESCIND:
 		return "RESCIND " + e.GetRescind().GetOfferId().GetValue()
+	case schedulerpb.Event_INVERSE_OFFERS:
+		var list []string
+		for _, o := range e.GetInverseOffers().GetInverseOffers() {
+			list = append(list, fmt.Sprintf("%s(%s)%s", o.GetId().GetValue(), o.GetAgentId().GetValue(), textOfUnavailability(o.GetUnavailability())))
+		}
+		return "INVERSE_OFFERS " + strings.Join(list, " ")
+	case schedulerpb.Event_RESCIND_INVERSE_OFFER:
+		return "RESCIND_INVERSE_OFFER " + e.GetRescindInverseOffer().GetInverseOfferId().GetValue()
 	case schedulerpb.Event_UPDATE:
 		return "UPDATE " + describeStatus(e.GetUpdate().GetStatus())
 	case schedulerpb.Event_ERROR:

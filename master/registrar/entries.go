@@ -8,8 +8,8 @@ import (
 	registrypb "github.com/soukproject/souk/proto/mesos/registry"
 )
 
-// Names of entries. The head is one entry; every other name is a prefix and an
-// agent's id or a role.
+// Names of entries. The head and the maintenance schedule are one entry each;
+// every other name is a prefix and an agent's id or a role.
 const (
 	metaName          = "meta"
 	agentPrefix       = "agents/"
@@ -17,6 +17,7 @@ const (
 	gonePrefix        = "gone/"
 	weightPrefix      = "weights/"
 	quotaPrefix       = "quotas/"
+	maintenancePrefix = "maintenance/"
 )
 
 // A change is one entry's new value; nil deletes it, if it is there.
@@ -46,6 +47,8 @@ func changes(op *registrypb.Operation) ([]change, error) {
 		return weighted(op)
 	case registrypb.Operation_SET_QUOTAS:
 		return limited(op)
+	case registrypb.Operation_SET_MAINTENANCE:
+		return scheduled(op)
 	}
 	return nil, fmt.Errorf("registry operation %v is unknown", op.GetType())
 }
@@ -88,4 +91,13 @@ func limited(op *registrypb.Operation) (cs []change, err error) {
 		cs = append(cs, c)
 	}
 	return cs, nil
+}
+
+// scheduled: a schedule without windows is not kept.
+func scheduled(op *registrypb.Operation) (cs []change, err error) {
+	c := change{name: maintenancePrefix + "schedule"}
+	if len(op.GetMaintenance().GetWindows()) > 0 {
+		c.value = op.GetMaintenance()
+	}
+	return []change{c}, nil
 }

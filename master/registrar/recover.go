@@ -103,6 +103,10 @@ func (r *Registrar) readAll(ctx context.Context, registry *registrypb.Registry) 
 			registry.Quotas = append(registry.Quotas, &quotapb.QuotaConfig{})
 			return registry.Quotas[len(registry.Quotas)-1]
 		}},
+		{maintenancePrefix, func() proto.Message {
+			registry.Maintenance = &registrypb.Maintenance{}
+			return registry.Maintenance
+		}},
 	}
 	var all [][]state.Entry
 	for _, kind := range kinds {

@@ -84,6 +84,18 @@ func quota(role string, cpus float64) *registrypb.Operation {
 	return &registrypb.Operation{Type: registrypb.Operation_SET_QUOTAS.Enum(), Quotas: []*quotapb.QuotaConfig{q}}
 }
 
+// maintenance schedules one machine, or nothing.
+func maintenance(host string) *registrypb.Operation {
+	op := &registrypb.Operation{Type: registrypb.Operation_SET_MAINTENANCE.Enum(), Maintenance: &registrypb.Maintenance{}}
+	if host != "" {
+		op.Maintenance.Windows = []*registrypb.Maintenance_Window{{
+			Machines:       []*registrypb.Maintenance_Machine{{Id: &mesospb.MachineID{Hostname: &host}}},
+			Unavailability: &mesospb.Unavailability{Start: &mesospb.TimeInfo{Nanoseconds: new(int64(1))}},
+		}}
+	}
+	return op
+}
+
 // recovered returns a registrar that leads, and what it found.
 func recovered(t testing.TB, store state.Store) (*registrar.Registrar, *registrypb.Registry) {
 	t.Helper()
@@ -131,6 +143,11 @@ func content(reg *registrypb.Registry) map[string][]string {
 	for _, w := range reg.GetWeights() {
 		c["weights"] = append(c["weights"], fmt.Sprintf("%s=%g", w.GetRole(), w.GetWeight()))
 	}
+	for _, w := range reg.GetMaintenance().GetWindows() {
+		for _, machine := range w.GetMachines() {
+			c["maintenance"] = append(c["maintenance"], machine.GetId().GetHostname())
+		}
+	}
 	return c
 }
 
@@ -154,6 +171,8 @@ func TestOperations(t *testing.T) {
 		{"weights", ops(weight("a/b", 2), weight("*", 1), weight("a/b", 3.5)), map[string][]string{"weights": {"*=1", "a/b=3.5"}}},
 		{"quotas", ops(quota("a", 2), quota("*", 1), quota("b", 1), quota("a", 3), quota("b", 0), quota("c", 0)),
 			map[string][]string{"quotas": {"*=1", "a=3"}}},
+		{"maintenance", ops(maintenance("a"), maintenance("b")), map[string][]string{"maintenance": {"b"}}},
+		{"maintenance is over", ops(maintenance("a"), maintenance("")), map[string][]string{}},
 	}
 	for _, c := range cases {
 		for _, together := range []bool{true, false} {

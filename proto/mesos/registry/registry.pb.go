@@ -38,6 +38,7 @@ const (
 	Operation_PRUNE            Operation_Type = 6 // agent_ids of unreachable or gone agents too old to keep.
 	Operation_SET_WEIGHTS      Operation_Type = 7 // weights, each replacing the one of its role.
 	Operation_SET_QUOTAS       Operation_Type = 8 // quotas, each replacing the one of its role; one that says nothing removes it.
+	Operation_SET_MAINTENANCE  Operation_Type = 9 // maintenance replaces the one before; one without windows removes it.
 )
 
 // Enum value maps for Operation_Type.
@@ -52,6 +53,7 @@ var (
 		6: "PRUNE",
 		7: "SET_WEIGHTS",
 		8: "SET_QUOTAS",
+		9: "SET_MAINTENANCE",
 	}
 	Operation_Type_value = map[string]int32{
 		"UNKNOWN":          0,
@@ -63,6 +65,7 @@ var (
 		"PRUNE":            6,
 		"SET_WEIGHTS":      7,
 		"SET_QUOTAS":       8,
+		"SET_MAINTENANCE":  9,
 	}
 )
 
@@ -100,7 +103,7 @@ func (x *Operation_Type) UnmarshalJSON(b []byte) error {
 
 // Deprecated: Use Operation_Type.Descriptor instead.
 func (Operation_Type) EnumDescriptor() ([]byte, []int) {
-	return file_mesos_registry_registry_proto_rawDescGZIP(), []int{6, 0}
+	return file_mesos_registry_registry_proto_rawDescGZIP(), []int{7, 0}
 }
 
 // Meta is the registry's head.
@@ -404,6 +407,51 @@ func (x *Weight) GetWeight() float64 {
 	return 0
 }
 
+// Maintenance is the schedule of the machines that operators will work on.
+type Maintenance struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Windows       []*Maintenance_Window  `protobuf:"bytes,1,rep,name=windows" json:"windows,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Maintenance) Reset() {
+	*x = Maintenance{}
+	mi := &file_mesos_registry_registry_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Maintenance) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Maintenance) ProtoMessage() {}
+
+func (x *Maintenance) ProtoReflect() protoreflect.Message {
+	mi := &file_mesos_registry_registry_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Maintenance.ProtoReflect.Descriptor instead.
+func (*Maintenance) Descriptor() ([]byte, []int) {
+	return file_mesos_registry_registry_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *Maintenance) GetWindows() []*Maintenance_Window {
+	if x != nil {
+		return x.Windows
+	}
+	return nil
+}
+
 // Registry is all of it, as a new leader recovers it.
 type Registry struct {
 	state       protoimpl.MessageState `protogen:"open.v1"`
@@ -414,13 +462,14 @@ type Registry struct {
 	Weights     []*Weight              `protobuf:"bytes,5,rep,name=weights" json:"weights,omitempty"`
 	// quotas are of one role each.
 	Quotas        []*quota.QuotaConfig `protobuf:"bytes,6,rep,name=quotas" json:"quotas,omitempty"`
+	Maintenance   *Maintenance         `protobuf:"bytes,7,opt,name=maintenance" json:"maintenance,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Registry) Reset() {
 	*x = Registry{}
-	mi := &file_mesos_registry_registry_proto_msgTypes[5]
+	mi := &file_mesos_registry_registry_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -432,7 +481,7 @@ func (x *Registry) String() string {
 func (*Registry) ProtoMessage() {}
 
 func (x *Registry) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_registry_registry_proto_msgTypes[5]
+	mi := &file_mesos_registry_registry_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -445,7 +494,7 @@ func (x *Registry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Registry.ProtoReflect.Descriptor instead.
 func (*Registry) Descriptor() ([]byte, []int) {
-	return file_mesos_registry_registry_proto_rawDescGZIP(), []int{5}
+	return file_mesos_registry_registry_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Registry) GetMeta() *Meta {
@@ -490,6 +539,13 @@ func (x *Registry) GetQuotas() []*quota.QuotaConfig {
 	return nil
 }
 
+func (x *Registry) GetMaintenance() *Maintenance {
+	if x != nil {
+		return x.Maintenance
+	}
+	return nil
+}
+
 // Operation is one change of the registry.
 type Operation struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -501,13 +557,14 @@ type Operation struct {
 	AgentIds      []*v1.AgentID          `protobuf:"bytes,6,rep,name=agent_ids,json=agentIds" json:"agent_ids,omitempty"`
 	Weights       []*Weight              `protobuf:"bytes,7,rep,name=weights" json:"weights,omitempty"`
 	Quotas        []*quota.QuotaConfig   `protobuf:"bytes,8,rep,name=quotas" json:"quotas,omitempty"`
+	Maintenance   *Maintenance           `protobuf:"bytes,9,opt,name=maintenance" json:"maintenance,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Operation) Reset() {
 	*x = Operation{}
-	mi := &file_mesos_registry_registry_proto_msgTypes[6]
+	mi := &file_mesos_registry_registry_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -519,7 +576,7 @@ func (x *Operation) String() string {
 func (*Operation) ProtoMessage() {}
 
 func (x *Operation) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_registry_registry_proto_msgTypes[6]
+	mi := &file_mesos_registry_registry_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -532,7 +589,7 @@ func (x *Operation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Operation.ProtoReflect.Descriptor instead.
 func (*Operation) Descriptor() ([]byte, []int) {
-	return file_mesos_registry_registry_proto_rawDescGZIP(), []int{6}
+	return file_mesos_registry_registry_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Operation) GetType() Operation_Type {
@@ -591,6 +648,118 @@ func (x *Operation) GetQuotas() []*quota.QuotaConfig {
 	return nil
 }
 
+func (x *Operation) GetMaintenance() *Maintenance {
+	if x != nil {
+		return x.Maintenance
+	}
+	return nil
+}
+
+type Maintenance_Machine struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Id    *v1.MachineID          `protobuf:"bytes,1,req,name=id" json:"id,omitempty"`
+	// down: what ran there was ended, and its agents are refused.
+	Down          *bool `protobuf:"varint,2,opt,name=down" json:"down,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Maintenance_Machine) Reset() {
+	*x = Maintenance_Machine{}
+	mi := &file_mesos_registry_registry_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Maintenance_Machine) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Maintenance_Machine) ProtoMessage() {}
+
+func (x *Maintenance_Machine) ProtoReflect() protoreflect.Message {
+	mi := &file_mesos_registry_registry_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Maintenance_Machine.ProtoReflect.Descriptor instead.
+func (*Maintenance_Machine) Descriptor() ([]byte, []int) {
+	return file_mesos_registry_registry_proto_rawDescGZIP(), []int{5, 0}
+}
+
+func (x *Maintenance_Machine) GetId() *v1.MachineID {
+	if x != nil {
+		return x.Id
+	}
+	return nil
+}
+
+func (x *Maintenance_Machine) GetDown() bool {
+	if x != nil && x.Down != nil {
+		return *x.Down
+	}
+	return false
+}
+
+type Maintenance_Window struct {
+	state          protoimpl.MessageState `protogen:"open.v1"`
+	Machines       []*Maintenance_Machine `protobuf:"bytes,1,rep,name=machines" json:"machines,omitempty"`
+	Unavailability *v1.Unavailability     `protobuf:"bytes,2,req,name=unavailability" json:"unavailability,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *Maintenance_Window) Reset() {
+	*x = Maintenance_Window{}
+	mi := &file_mesos_registry_registry_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Maintenance_Window) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Maintenance_Window) ProtoMessage() {}
+
+func (x *Maintenance_Window) ProtoReflect() protoreflect.Message {
+	mi := &file_mesos_registry_registry_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Maintenance_Window.ProtoReflect.Descriptor instead.
+func (*Maintenance_Window) Descriptor() ([]byte, []int) {
+	return file_mesos_registry_registry_proto_rawDescGZIP(), []int{5, 1}
+}
+
+func (x *Maintenance_Window) GetMachines() []*Maintenance_Machine {
+	if x != nil {
+		return x.Machines
+	}
+	return nil
+}
+
+func (x *Maintenance_Window) GetUnavailability() *v1.Unavailability {
+	if x != nil {
+		return x.Unavailability
+	}
+	return nil
+}
+
 var File_mesos_registry_registry_proto protoreflect.FileDescriptor
 
 const file_mesos_registry_registry_proto_rawDesc = "" +
@@ -616,14 +785,23 @@ const file_mesos_registry_registry_proto_rawDesc = "" +
 	"\x05since\x18\x02 \x02(\v2\x12.mesos.v1.TimeInfoR\x05since\"4\n" +
 	"\x06Weight\x12\x12\n" +
 	"\x04role\x18\x01 \x02(\tR\x04role\x12\x16\n" +
-	"\x06weight\x18\x02 \x02(\x01R\x06weight\"\xae\x02\n" +
+	"\x06weight\x18\x02 \x02(\x01R\x06weight\"\x9b\x02\n" +
+	"\vMaintenance\x12;\n" +
+	"\awindows\x18\x01 \x03(\v2!.souk.registry.Maintenance.WindowR\awindows\x1aB\n" +
+	"\aMachine\x12#\n" +
+	"\x02id\x18\x01 \x02(\v2\x13.mesos.v1.MachineIDR\x02id\x12\x12\n" +
+	"\x04down\x18\x02 \x01(\bR\x04down\x1a\x8a\x01\n" +
+	"\x06Window\x12>\n" +
+	"\bmachines\x18\x01 \x03(\v2\".souk.registry.Maintenance.MachineR\bmachines\x12@\n" +
+	"\x0eunavailability\x18\x02 \x02(\v2\x18.mesos.v1.UnavailabilityR\x0eunavailability\"\xec\x02\n" +
 	"\bRegistry\x12'\n" +
 	"\x04meta\x18\x01 \x01(\v2\x13.souk.registry.MetaR\x04meta\x12,\n" +
 	"\x06agents\x18\x02 \x03(\v2\x14.souk.registry.AgentR\x06agents\x12<\n" +
 	"\vunreachable\x18\x03 \x03(\v2\x1a.souk.registry.UnreachableR\vunreachable\x12'\n" +
 	"\x04gone\x18\x04 \x03(\v2\x13.souk.registry.GoneR\x04gone\x12/\n" +
 	"\aweights\x18\x05 \x03(\v2\x15.souk.registry.WeightR\aweights\x123\n" +
-	"\x06quotas\x18\x06 \x03(\v2\x1b.mesos.v1.quota.QuotaConfigR\x06quotas\"\xb3\x04\n" +
+	"\x06quotas\x18\x06 \x03(\v2\x1b.mesos.v1.quota.QuotaConfigR\x06quotas\x12<\n" +
+	"\vmaintenance\x18\a \x01(\v2\x1a.souk.registry.MaintenanceR\vmaintenance\"\x86\x05\n" +
 	"\tOperation\x121\n" +
 	"\x04type\x18\x01 \x01(\x0e2\x1d.souk.registry.Operation.TypeR\x04type\x12*\n" +
 	"\x05agent\x18\x02 \x01(\v2\x14.souk.registry.AgentR\x05agent\x12,\n" +
@@ -632,7 +810,8 @@ const file_mesos_registry_registry_proto_rawDesc = "" +
 	"\x04gone\x18\x05 \x01(\v2\x13.souk.registry.GoneR\x04gone\x12.\n" +
 	"\tagent_ids\x18\x06 \x03(\v2\x11.mesos.v1.AgentIDR\bagentIds\x12/\n" +
 	"\aweights\x18\a \x03(\v2\x15.souk.registry.WeightR\aweights\x123\n" +
-	"\x06quotas\x18\b \x03(\v2\x1b.mesos.v1.quota.QuotaConfigR\x06quotas\"\x9b\x01\n" +
+	"\x06quotas\x18\b \x03(\v2\x1b.mesos.v1.quota.QuotaConfigR\x06quotas\x12<\n" +
+	"\vmaintenance\x18\t \x01(\v2\x1a.souk.registry.MaintenanceR\vmaintenance\"\xb0\x01\n" +
 	"\x04Type\x12\v\n" +
 	"\aUNKNOWN\x10\x00\x12\x0f\n" +
 	"\vADMIT_AGENT\x10\x01\x12\x10\n" +
@@ -643,7 +822,8 @@ const file_mesos_registry_registry_proto_rawDesc = "" +
 	"\x05PRUNE\x10\x06\x12\x0f\n" +
 	"\vSET_WEIGHTS\x10\a\x12\x0e\n" +
 	"\n" +
-	"SET_QUOTAS\x10\bB=Z;github.com/soukproject/souk/proto/mesos/registry;registrypb"
+	"SET_QUOTAS\x10\b\x12\x13\n" +
+	"\x0fSET_MAINTENANCE\x10\tB=Z;github.com/soukproject/souk/proto/mesos/registry;registrypb"
 
 var (
 	file_mesos_registry_registry_proto_rawDescOnce sync.Once
@@ -658,51 +838,62 @@ func file_mesos_registry_registry_proto_rawDescGZIP() []byte {
 }
 
 var file_mesos_registry_registry_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_mesos_registry_registry_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
+var file_mesos_registry_registry_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
 var file_mesos_registry_registry_proto_goTypes = []any{
-	(Operation_Type)(0),       // 0: souk.registry.Operation.Type
-	(*Meta)(nil),              // 1: souk.registry.Meta
-	(*Agent)(nil),             // 2: souk.registry.Agent
-	(*Unreachable)(nil),       // 3: souk.registry.Unreachable
-	(*Gone)(nil),              // 4: souk.registry.Gone
-	(*Weight)(nil),            // 5: souk.registry.Weight
-	(*Registry)(nil),          // 6: souk.registry.Registry
-	(*Operation)(nil),         // 7: souk.registry.Operation
-	(*v1.MasterInfo)(nil),     // 8: mesos.v1.MasterInfo
-	(*v1.AgentInfo)(nil),      // 9: mesos.v1.AgentInfo
-	(*v1.DrainInfo)(nil),      // 10: mesos.v1.DrainInfo
-	(*v1.TimeInfo)(nil),       // 11: mesos.v1.TimeInfo
-	(*v1.AgentID)(nil),        // 12: mesos.v1.AgentID
-	(*quota.QuotaConfig)(nil), // 13: mesos.v1.quota.QuotaConfig
+	(Operation_Type)(0),         // 0: souk.registry.Operation.Type
+	(*Meta)(nil),                // 1: souk.registry.Meta
+	(*Agent)(nil),               // 2: souk.registry.Agent
+	(*Unreachable)(nil),         // 3: souk.registry.Unreachable
+	(*Gone)(nil),                // 4: souk.registry.Gone
+	(*Weight)(nil),              // 5: souk.registry.Weight
+	(*Maintenance)(nil),         // 6: souk.registry.Maintenance
+	(*Registry)(nil),            // 7: souk.registry.Registry
+	(*Operation)(nil),           // 8: souk.registry.Operation
+	(*Maintenance_Machine)(nil), // 9: souk.registry.Maintenance.Machine
+	(*Maintenance_Window)(nil),  // 10: souk.registry.Maintenance.Window
+	(*v1.MasterInfo)(nil),       // 11: mesos.v1.MasterInfo
+	(*v1.AgentInfo)(nil),        // 12: mesos.v1.AgentInfo
+	(*v1.DrainInfo)(nil),        // 13: mesos.v1.DrainInfo
+	(*v1.TimeInfo)(nil),         // 14: mesos.v1.TimeInfo
+	(*v1.AgentID)(nil),          // 15: mesos.v1.AgentID
+	(*quota.QuotaConfig)(nil),   // 16: mesos.v1.quota.QuotaConfig
+	(*v1.MachineID)(nil),        // 17: mesos.v1.MachineID
+	(*v1.Unavailability)(nil),   // 18: mesos.v1.Unavailability
 }
 var file_mesos_registry_registry_proto_depIdxs = []int32{
-	8,  // 0: souk.registry.Meta.master:type_name -> mesos.v1.MasterInfo
-	9,  // 1: souk.registry.Agent.info:type_name -> mesos.v1.AgentInfo
-	10, // 2: souk.registry.Agent.drain_info:type_name -> mesos.v1.DrainInfo
-	9,  // 3: souk.registry.Unreachable.info:type_name -> mesos.v1.AgentInfo
-	11, // 4: souk.registry.Unreachable.since:type_name -> mesos.v1.TimeInfo
-	10, // 5: souk.registry.Unreachable.drain_info:type_name -> mesos.v1.DrainInfo
-	12, // 6: souk.registry.Gone.id:type_name -> mesos.v1.AgentID
-	11, // 7: souk.registry.Gone.since:type_name -> mesos.v1.TimeInfo
-	1,  // 8: souk.registry.Registry.meta:type_name -> souk.registry.Meta
-	2,  // 9: souk.registry.Registry.agents:type_name -> souk.registry.Agent
-	3,  // 10: souk.registry.Registry.unreachable:type_name -> souk.registry.Unreachable
-	4,  // 11: souk.registry.Registry.gone:type_name -> souk.registry.Gone
-	5,  // 12: souk.registry.Registry.weights:type_name -> souk.registry.Weight
-	13, // 13: souk.registry.Registry.quotas:type_name -> mesos.v1.quota.QuotaConfig
-	0,  // 14: souk.registry.Operation.type:type_name -> souk.registry.Operation.Type
-	2,  // 15: souk.registry.Operation.agent:type_name -> souk.registry.Agent
-	12, // 16: souk.registry.Operation.agent_id:type_name -> mesos.v1.AgentID
-	3,  // 17: souk.registry.Operation.unreachable:type_name -> souk.registry.Unreachable
-	4,  // 18: souk.registry.Operation.gone:type_name -> souk.registry.Gone
-	12, // 19: souk.registry.Operation.agent_ids:type_name -> mesos.v1.AgentID
-	5,  // 20: souk.registry.Operation.weights:type_name -> souk.registry.Weight
-	13, // 21: souk.registry.Operation.quotas:type_name -> mesos.v1.quota.QuotaConfig
-	22, // [22:22] is the sub-list for method output_type
-	22, // [22:22] is the sub-list for method input_type
-	22, // [22:22] is the sub-list for extension type_name
-	22, // [22:22] is the sub-list for extension extendee
-	0,  // [0:22] is the sub-list for field type_name
+	11, // 0: souk.registry.Meta.master:type_name -> mesos.v1.MasterInfo
+	12, // 1: souk.registry.Agent.info:type_name -> mesos.v1.AgentInfo
+	13, // 2: souk.registry.Agent.drain_info:type_name -> mesos.v1.DrainInfo
+	12, // 3: souk.registry.Unreachable.info:type_name -> mesos.v1.AgentInfo
+	14, // 4: souk.registry.Unreachable.since:type_name -> mesos.v1.TimeInfo
+	13, // 5: souk.registry.Unreachable.drain_info:type_name -> mesos.v1.DrainInfo
+	15, // 6: souk.registry.Gone.id:type_name -> mesos.v1.AgentID
+	14, // 7: souk.registry.Gone.since:type_name -> mesos.v1.TimeInfo
+	10, // 8: souk.registry.Maintenance.windows:type_name -> souk.registry.Maintenance.Window
+	1,  // 9: souk.registry.Registry.meta:type_name -> souk.registry.Meta
+	2,  // 10: souk.registry.Registry.agents:type_name -> souk.registry.Agent
+	3,  // 11: souk.registry.Registry.unreachable:type_name -> souk.registry.Unreachable
+	4,  // 12: souk.registry.Registry.gone:type_name -> souk.registry.Gone
+	5,  // 13: souk.registry.Registry.weights:type_name -> souk.registry.Weight
+	16, // 14: souk.registry.Registry.quotas:type_name -> mesos.v1.quota.QuotaConfig
+	6,  // 15: souk.registry.Registry.maintenance:type_name -> souk.registry.Maintenance
+	0,  // 16: souk.registry.Operation.type:type_name -> souk.registry.Operation.Type
+	2,  // 17: souk.registry.Operation.agent:type_name -> souk.registry.Agent
+	15, // 18: souk.registry.Operation.agent_id:type_name -> mesos.v1.AgentID
+	3,  // 19: souk.registry.Operation.unreachable:type_name -> souk.registry.Unreachable
+	4,  // 20: souk.registry.Operation.gone:type_name -> souk.registry.Gone
+	15, // 21: souk.registry.Operation.agent_ids:type_name -> mesos.v1.AgentID
+	5,  // 22: souk.registry.Operation.weights:type_name -> souk.registry.Weight
+	16, // 23: souk.registry.Operation.quotas:type_name -> mesos.v1.quota.QuotaConfig
+	6,  // 24: souk.registry.Operation.maintenance:type_name -> souk.registry.Maintenance
+	17, // 25: souk.registry.Maintenance.Machine.id:type_name -> mesos.v1.MachineID
+	9,  // 26: souk.registry.Maintenance.Window.machines:type_name -> souk.registry.Maintenance.Machine
+	18, // 27: souk.registry.Maintenance.Window.unavailability:type_name -> mesos.v1.Unavailability
+	28, // [28:28] is the sub-list for method output_type
+	28, // [28:28] is the sub-list for method input_type
+	28, // [28:28] is the sub-list for extension type_name
+	28, // [28:28] is the sub-list for extension extendee
+	0,  // [0:28] is the sub-list for field type_name
 }
 
 func init() { file_mesos_registry_registry_proto_init() }
@@ -716,7 +907,7 @@ func file_mesos_registry_registry_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_mesos_registry_registry_proto_rawDesc), len(file_mesos_registry_registry_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   7,
+			NumMessages:   10,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
