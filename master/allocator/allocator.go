@@ -37,6 +37,8 @@ type Config struct {
 	Region string
 	// Offering is how what is free of an agent becomes offers. Policies need not know more than Coarse.
 	Offering Offering
+	// Rivals is how many frameworks may see the same resources at a time; see Optimist. 0: each sees them alone.
+	Rivals int
 	// Rand orders agents. The caller seeds it; the same seed and calls give the same allocations.
 	Rand *rand.Rand
 }

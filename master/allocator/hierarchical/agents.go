@@ -21,10 +21,12 @@ type agent struct {
 	excess resources.Resources // held, but not part of whole: the agent came back with less
 
 	holdings []holding // sorted by client
+	shown    []holding // sorted by client; see Optimist
 	filters  filters
 	expiry   int // place in expiries, or -1
 
 	touched  bool // in news.touched
+	suspect  bool // in suspects
 	withheld bool // in news.withheld
 }
 
@@ -75,8 +77,14 @@ func (h *Allocator) RemoveAgent(now time.Time, id mesos.AgentID) {
 		last := x.holdings[len(x.holdings)-1]
 		h.release(a, last.client, last.held)
 	}
+	for len(x.shown) > 0 {
+		last := x.shown[len(x.shown)-1].client
+		h.hide(a, last)
+		h.dropShown(last)
+	}
 	h.setTotal(a, nil)
 	h.forgetFilters(a)
+	h.suspects = remove(h.suspects, a, x.suspect)
 	h.touched = remove(h.touched, a, x.touched)
 	h.withheld = remove(h.withheld, a, x.withheld)
 	delete(h.agentIDs, id)
@@ -127,6 +135,7 @@ func (h *Allocator) changeTotal(a int32, total, goes, comes resources.Resources)
 	x.shared, x.whole = h.shapes.of(pick(total, isShared)), h.shapes.of(pick(total, isOwn))
 	x.gpus = total.Scalar("gpus") > 0
 	x.excess = nil
+	h.suspect(a)
 	free := x.whole
 	for i := range x.holdings {
 		free = h.take(x, free, h.own(x.holdings[i].held))
@@ -162,6 +171,7 @@ func (h *Allocator) setFree(a int32, free *shape) {
 		h.free.Increase(&free.counted)
 	}
 	x.free = free
+	h.suspect(a)
 }
 
 // countsForQuota: unreserved scalars that are not revocable are what guarantees and limits are about.

@@ -26,7 +26,12 @@ func (h *Allocator) Explain(now time.Time, id mesos.FrameworkID, role string, ag
 		return because(allocator.NotSubscribed)
 	}
 	c := h.frameworks.at(f).clients[at]
-	return append(h.explainState(a, c), h.explainPortion(now, a, c)...)
+	return h.why(now, a, c)
+}
+
+// why lists what keeps an agent from a client.
+func (h *Allocator) why(now time.Time, a, c int32) []allocator.Reason {
+	return append(append(h.explainState(a, c), h.explainShown(a, c)...), h.explainPortion(now, a, c)...)
 }
 
 func because(name allocator.ReasonName) []allocator.Reason {
@@ -145,7 +150,7 @@ func (h *Allocator) isAsked(c int, q *allocator.Question) bool {
 
 // pair finds the reasons of one agent and client.
 func (e *explanation) pair(a, c int32) {
-	reasons := append(e.explainState(a, c), e.explainPortion(e.now, a, c)...)
+	reasons := e.why(e.now, a, c)
 	if len(reasons) == 0 {
 		reasons = because(allocator.OthersFirst)
 	}
@@ -204,6 +209,11 @@ func (e *explanation) count(a, c int32, r allocator.Reason) {
 	for _, held := range e.agents.at(a).holdings {
 		if r.Name == allocator.HeldByOthers || r.Name == allocator.OfferedToOthers && e.offered(a, held.client) {
 			g.holders[held.client]++
+		}
+	}
+	if r.Name == allocator.OfferedToOthers {
+		for _, s := range e.agents.at(a).shown {
+			g.holders[s.client]++
 		}
 	}
 }

@@ -16,6 +16,8 @@ import (
 
 func TestConformance(t *testing.T) { allocatortest.Run(t, New) }
 
+func TestOptimistConformance(t *testing.T) { allocatortest.RunOptimist(t, New) }
+
 // user is a framework that runs tasks of one size, as many as it can.
 type user struct {
 	demand  resources.Resources // of a task, as it says

@@ -23,6 +23,14 @@ type refusal struct {
 	slots   sparse
 }
 
+// filterEnd is when a filter ends that is asked for now.
+func (h *Allocator) filterEnd(now time.Time, refuse time.Duration) time.Time {
+	if refuse <= 0 {
+		return h.nextTurn(now)
+	}
+	return now.Add(max(refuse, h.cfg.Interval))
+}
+
 // coarse rounds the end of a filter up, so that filters of an agent share refusals: by less than 1/64 of its length,
 // and not at all if that is below a second.
 func coarse(now, until time.Time) int64 {

@@ -27,6 +27,7 @@ type client struct {
 
 	subscribed, suppressed bool
 	holdings               int   // agents where it holds something
+	shown                  int   // agents of which it is shown something
 	slot                   int32 // where agents note what it refused
 	own                    bool  // it has a minimum of its own
 
@@ -263,10 +264,10 @@ func (h *Allocator) clientAt(f int32, name string) (int, bool) {
 	})
 }
 
-// dropClient forgets a client that is neither subscribed nor holds anything.
+// dropClient forgets a client that is not subscribed, holds nothing and is shown nothing.
 func (h *Allocator) dropClient(c int32) {
 	x := *h.clients.at(c)
-	if x.subscribed || x.holdings > 0 {
+	if x.subscribed || x.holdings > 0 || x.shown > 0 {
 		return
 	}
 	f, r := h.frameworks.at(x.framework), h.roles.at(x.role)

@@ -53,15 +53,17 @@ type Allocator struct {
 	exceptions int                  // frameworks with minima of their own
 
 	news
-	stamp   uint64 // of the agent a run looks at; see run
-	granted int    // allocations of the last run
-	scratch scratch
+	suspects []int32 // agents of which something shown may be stale
+	stamp    uint64  // of the agent a run looks at; see run
+	granted  int     // allocations of the last run
+	scratch  scratch
 }
 
 var (
 	_ allocator.Allocator = (*Allocator)(nil)
 	_ allocator.Explainer = (*Allocator)(nil)
 	_ allocator.Overseer  = (*Allocator)(nil)
+	_ allocator.Optimist  = (*Allocator)(nil)
 )
 
 // New is an allocator.New.

@@ -134,10 +134,7 @@ func (h *Allocator) Recover(now time.Time, id mesos.FrameworkID, agent mesos.Age
 
 // Decline is part of allocator.Allocator.
 func (h *Allocator) Decline(now time.Time, id mesos.FrameworkID, agent mesos.AgentID, r resources.Resources, refuse time.Duration) {
-	until := now.Add(max(refuse, h.cfg.Interval))
-	if refuse <= 0 {
-		until = h.nextTurn(now)
-	}
+	until := h.filterEnd(now, refuse)
 	h.giveBack(now, id, agent, r, func(a, c int32, s *shape) { h.refuse(now, a, c, s, until) })
 }
 

@@ -51,9 +51,11 @@ func (h *Allocator) portion(a, c int32, guarantees bool) (part *shape, cut bool)
 	switch top := h.roles.at(h.roles.at(h.clients.at(c).role).top); {
 	case len(h.quotas) == 0 || part.empty():
 		return part, false
-	case guarantees:
+	case guarantees && !h.optimistic():
 		return h.guaranteed(c, part)
-	case top.fits(&part.counted) && h.spared(&part.counted):
+	case h.optimistic() && h.allows(top, &part.counted):
+		return part, false
+	case !h.optimistic() && top.fits(&part.counted) && h.spared(&part.counted):
 		return part, false
 	}
 	allowed := shrink(pick(part.list, countsForQuota), h.allowance(c))

@@ -123,7 +123,11 @@ func (h *Allocator) sparesMinimum(s *shape) bool {
 // allowance is what a client may get beyond guarantees: up to the limit of its branch, and without touching the
 // headroom.
 func (h *Allocator) allowance(c int32) resources.Limits {
-	return h.roles.at(h.roles.at(h.clients.at(c).role).top).left().Min(h.surplus())
+	top := h.roles.at(h.roles.at(h.clients.at(c).role).top)
+	if h.optimistic() {
+		return top.left().Min(h.surplusWith(top))
+	}
+	return top.left().Min(h.surplus())
 }
 
 // surplus is what is free beyond the headroom; names that need none are not limited.

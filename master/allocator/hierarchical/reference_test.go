@@ -20,6 +20,7 @@ type reference struct {
 	agents     map[mesos.AgentID]*refAgent
 	frameworks map[mesos.FrameworkID]*refFramework
 	held       map[refClient]map[mesos.AgentID]resources.Resources // without allocation
+	shown      map[refClient]map[mesos.AgentID]resources.Resources // of optimistic offers
 	filters    []refFilter
 	weights    map[string]float64
 	quota      map[string]allocator.Quota
@@ -53,7 +54,7 @@ type refFilter struct {
 func newReference(cfg allocator.Config) *reference {
 	return &reference{
 		cfg: cfg, agents: map[mesos.AgentID]*refAgent{}, frameworks: map[mesos.FrameworkID]*refFramework{},
-		held: map[refClient]map[mesos.AgentID]resources.Resources{}, weights: map[string]float64{},
+		held: map[refClient]map[mesos.AgentID]resources.Resources{}, shown: map[refClient]map[mesos.AgentID]resources.Resources{}, weights: map[string]float64{},
 		quota: map[string]allocator.Quota{}, turns: map[string]int{},
 	}
 }
@@ -70,9 +71,11 @@ func (r *reference) clients() []refClient {
 			set[refClient{id, role}] = true
 		}
 	}
-	for c, on := range r.held {
-		if len(on) > 0 {
-			set[c] = true
+	for _, some := range []map[refClient]map[mesos.AgentID]resources.Resources{r.held, r.shown} {
+		for c, on := range some {
+			if len(on) > 0 {
+				set[c] = true
+			}
 		}
 	}
 	return slices.SortedFunc(maps.Keys(set), func(a, b refClient) int {
@@ -222,6 +225,10 @@ func (r *reference) owing() (sum resources.Quantities) {
 func (r *reference) bound(role, name string, more resources.Scalar) (resources.Scalar, bool) {
 	limit, bounded := r.quota[top(role)].Limits.Get(name)
 	limit = max(limit-r.consumed(top(role)).Get(name)-more, 0)
+	mine := resources.Scalar(0) // of the headroom
+	if r.cfg.Rivals > 0 {
+		mine = r.owed(top(role)).Get(name)
+	}
 	if required := r.owing().Get(name); required > 0 {
 		var free resources.Quantities
 		for id, a := range r.agents {
@@ -229,7 +236,7 @@ func (r *reference) bound(role, name string, more resources.Scalar) (resources.S
 				free = free.Add(r.free(id).Filter(quotaCounts).Quantities())
 			}
 		}
-		spare := max(free.Get(name)-required, 0)
+		spare := max(free.Get(name)-required, 0) + mine
 		if !bounded || spare < limit {
 			limit, bounded = spare, true
 		}
@@ -259,7 +266,7 @@ func cut(r resources.Resources, bound func(name string) (resources.Scalar, bool)
 func (r *reference) portion(id mesos.AgentID, c refClient, guarantees bool) resources.Resources {
 	usable := r.usable(r.free(id), c)
 	counted, others := usable.Filter(quotaCounts), usable.Filter(quotaDoesNot)
-	if !guarantees {
+	if !guarantees || r.cfg.Rivals > 0 {
 		return others.Add(cut(counted, func(name string) (resources.Scalar, bool) { return r.bound(c.role, name, 0) }))
 	}
 	first := cut(counted, func(name string) (resources.Scalar, bool) { return r.owed(top(c.role)).Get(name), true })
@@ -332,6 +339,10 @@ func (r *reference) hold(c refClient, id mesos.AgentID, list resources.Resources
 		r.held[c] = map[mesos.AgentID]resources.Resources{}
 	}
 	r.held[c][id] = r.held[c][id].Add(list)
+	r.serveTurn(c)
+}
+
+func (r *reference) serveTurn(c refClient) {
 	r.turn++
 	for _, key := range []string{"branch " + top(c.role), "role " + c.role, c.key()} {
 		r.turns[key] = r.turn
@@ -358,15 +369,85 @@ func (r *reference) allocate(now time.Time, look []mesos.AgentID, rng *rand.Rand
 			out = r.serve(now, id, guarantees, out)
 		}
 	}
-	if !r.owing().IsEmpty() {
+	if r.cfg.Rivals == 0 && !r.owing().IsEmpty() {
 		pass(true)
 	}
 	pass(false)
 	return out
 }
 
+// audience is how many are shown something of an agent.
+func (r *reference) audience(id mesos.AgentID) (n int) {
+	for _, on := range r.shown {
+		if !on[id].IsEmpty() {
+			n++
+		}
+	}
+	return n
+}
+
+// present shows an agent: first to those whose guarantee is not covered, then to all.
+func (r *reference) present(now time.Time, id mesos.AgentID, out []allocator.Allocation) []allocator.Allocation {
+	asked := map[refClient]bool{}
+	for r.audience(id) < r.cfg.Rivals {
+		c, part := r.viewer(now, id, asked)
+		if part.IsEmpty() {
+			break
+		}
+		if r.shown[c] == nil {
+			r.shown[c] = map[mesos.AgentID]resources.Resources{}
+		}
+		r.shown[c][id] = part
+		r.serveTurn(c)
+		out = append(out, allocator.Allocation{Framework: c.framework, Role: c.role, Agent: id, Resources: part.Allocate(c.role)})
+	}
+	return out
+}
+
+// viewer is the next to be shown an agent, and what.
+func (r *reference) viewer(now time.Time, id mesos.AgentID, asked map[refClient]bool) (refClient, resources.Resources) {
+	for _, guarantees := range []bool{true, false} {
+		for _, c := range r.order() {
+			if asked[c] || guarantees && r.owed(top(c.role)).IsEmpty() {
+				continue
+			}
+			asked[c] = true
+			if part := r.give(now, id, c, false, false); !part.IsEmpty() && r.shown[c][id].IsEmpty() {
+				return c, part
+			}
+		}
+	}
+	return refClient{}, nil
+}
+
+// hide ends what is shown, and returns it.
+func (r *reference) hide(c refClient, id mesos.AgentID) resources.Resources {
+	part := r.shown[c][id]
+	delete(r.shown[c], id)
+	return part
+}
+
+// claim is what Claim must do.
+func (r *reference) claim(c refClient, id mesos.AgentID) bool {
+	part := r.hide(c, id)
+	counted := part.Filter(quotaCounts)
+	allowed := cut(counted, func(name string) (resources.Scalar, bool) { return r.bound(c.role, name, 0) })
+	if !r.isFree(id, part) || !allowed.Equal(counted) {
+		return false
+	}
+	r.hold(c, id, part)
+	return true
+}
+
+func (r *reference) isFree(id mesos.AgentID, part resources.Resources) bool {
+	return r.free(id).Contains(part.NonShared()) && r.agents[id].spec.Total.Shared().Contains(part.Shared())
+}
+
 // serve asks the neediest that has not been asked, again and again.
 func (r *reference) serve(now time.Time, id mesos.AgentID, guarantees bool, out []allocator.Allocation) []allocator.Allocation {
+	if r.cfg.Rivals > 0 {
+		return r.present(now, id, out)
+	}
 	asked := map[refClient]bool{}
 	for given := true; given; {
 		given = false

@@ -47,7 +47,7 @@ func (h *Allocator) run(now time.Time, look []int32) []allocator.Allocation {
 	if h.owing > 0 || h.cfg.Offering == allocator.Spread {
 		r.given = map[grant]int{}
 	}
-	if h.owing > 0 {
+	if h.owing > 0 && !h.optimistic() {
 		r.pass(look, true)
 	}
 	r.pass(look, false)
@@ -122,9 +122,15 @@ func (r *run) serve(a int32, guarantees bool) bool {
 	if !r.worthwhile(a) {
 		return false
 	}
+	if r.optimistic() && len(r.agents.at(a).shown) >= r.cfg.Rivals {
+		return false
+	}
 	blocked := r.blockedAt(a)
-	if guarantees {
+	switch {
+	case guarantees:
 		return r.walk(a, blocked, true)
+	case r.optimistic() && r.owing > 0:
+		return r.serveOwing(a, blocked)
 	}
 	takers, most := r.takers(a, blocked)
 	switch {
@@ -134,6 +140,16 @@ func (r *run) serve(a int32, guarantees bool) bool {
 		return r.pickOne(a, blocked)
 	}
 	return r.walk(a, blocked, false)
+}
+
+// serveOwing is serve where offers are optimistic and guarantees are not covered: those whose guarantees they are see
+// the agent before all others, but nothing is kept from others for them that portion does not keep.
+func (r *run) serveOwing(a int32, blocked bitset) bool {
+	if r.slots.competing.without(blocked, 1) == 0 {
+		r.withhold(a)
+		return false
+	}
+	return r.walk(a, blocked, true) || r.walk(a, blocked, false)
 }
 
 // takers counts the clients that could have something of an agent, and says how many clients walking could pass.
@@ -285,7 +301,7 @@ func enough(minima []resources.Quantities, r resources.Resources) bool {
 
 // give allocates what a client may have of an agent, unless something keeps it away.
 func (r *run) give(a, c int32, guarantees bool) bool {
-	if r.barrier(a, c) != "" {
+	if r.barrier(a, c) != "" || r.isShown(a, c) {
 		return false
 	}
 	part, cut := r.portion(a, c, guarantees)
@@ -304,7 +320,11 @@ func (r *run) give(a, c int32, guarantees bool) bool {
 			return false
 		}
 	}
-	r.hold(a, c, part)
+	if r.optimistic() {
+		r.show(a, c, part)
+	} else {
+		r.hold(a, c, part)
+	}
 	r.note(a, c, part)
 	return true
 }

@@ -37,6 +37,7 @@ type pair struct {
 	order      *rand.Rand // the same as the allocator's
 	now        time.Time
 	log        []string
+	wrong      string // what a step found
 }
 
 func newPair(seed uint64) *pair {
@@ -44,6 +45,9 @@ func newPair(seed uint64) *pair {
 	p := &pair{Rand: rand.New(rand.NewPCG(seed, 0)), order: rand.New(rand.NewPCG(seed, 1)), now: time.Unix(1_700_000_000, 0)}
 	if p.IntN(4) > 0 {
 		cfg.Minimum = allocator.DefaultMinimum()
+	}
+	if p.IntN(3) == 0 {
+		cfg.Rivals = 1 + p.IntN(3)
 	}
 	p.h, p.ref = New(cfg).(*Allocator), newReference(cfg)
 	return p
@@ -59,8 +63,14 @@ func (p *pair) live(events int) string {
 		p.agent, p.agent, p.agentGone, p.agentActive, p.framework, p.framework, p.frameworkGone, p.frameworkActive, p.suppress,
 		p.revive, p.weigh, p.setQuota, p.setQuota, p.holds, p.giveBack, p.giveBack, p.giveBack, p.giveBack, p.convert, p.convert,
 	}
+	if p.ref.cfg.Rivals > 0 {
+		steps = append(steps, p.claim, p.claim, p.claim, p.refuse, p.refuse, p.withdraw)
+	}
 	for range events {
 		pickOne(p, steps)()
+		if text := p.stale(); text != "" {
+			return text + "\nafter:\n" + fmt.Sprint(p.log)
+		}
 		p.ref.forget()
 		if p.IntN(2) == 0 {
 			continue
@@ -173,6 +183,9 @@ func (p *pair) agentGone() {
 	p.h.RemoveAgent(p.now, id)
 	delete(p.ref.agents, id)
 	for _, on := range p.ref.held {
+		delete(on, id)
+	}
+	for _, on := range p.ref.shown {
 		delete(on, id)
 	}
 	p.unfilter(func(f refFilter) bool { return f.agent == id })
@@ -326,14 +339,17 @@ func (p *pair) giveBack() {
 	refuse := time.Duration(p.IntN(12)) * time.Second
 	p.note("%v declines %s on %s for %v", c, part, id, refuse)
 	p.h.Decline(p.now, c.framework, id, part.Allocate(c.role), refuse)
-	until := p.now.Add(max(refuse, time.Second))
-	if refuse == 0 {
-		until = p.now.Truncate(time.Second).Add(time.Second)
-	}
 	if p.ref.subscribed(c) {
-		p.ref.filters = append(p.ref.filters, refFilter{c, id, part, until})
+		p.ref.filters = append(p.ref.filters, refFilter{c, id, part, p.filterEnd(refuse)})
 	}
 	p.ref.release(c, id, part)
+}
+
+func (p *pair) filterEnd(refuse time.Duration) time.Time {
+	if refuse == 0 {
+		return p.now.Truncate(time.Second).Add(time.Second)
+	}
+	return p.now.Add(max(refuse, time.Second))
 }
 
 func (p *pair) convert() {
@@ -362,4 +378,78 @@ func (p *pair) reserve(c refClient, id mesos.AgentID, from resources.Resources, 
 		p.ref.hold(c, id, to)
 		p.ref.release(c, id, from)
 	}
+}
+
+// someShown is something that some client is shown.
+func (p *pair) someShown() (c refClient, id mesos.AgentID, ok bool) {
+	for _, c := range p.ref.clients() {
+		for _, id := range slices.Sorted(maps.Keys(p.ref.shown[c])) {
+			if p.IntN(3) == 0 {
+				return c, id, true
+			}
+		}
+	}
+	return c, "", false
+}
+
+func (p *pair) claim() {
+	c, id, ok := p.someShown()
+	if !ok {
+		return
+	}
+	part := p.ref.shown[c][id]
+	want := p.ref.claim(c, id)
+	p.note("%v claims %s on %s: %v", c, part, id, want)
+	if got := p.h.Claim(p.now, c.framework, c.role, id); got != want {
+		p.wrong = fmt.Sprintf("Claim by %v of %s on %s = %v, want %v", c, part, id, got, want)
+	}
+}
+
+func (p *pair) refuse() {
+	c, id, ok := p.someShown()
+	if !ok {
+		return
+	}
+	refuse := time.Duration(p.IntN(12)) * time.Second
+	part := p.ref.hide(c, id)
+	p.note("%v refuses %s on %s for %v", c, part, id, refuse)
+	p.h.Refuse(p.now, c.framework, c.role, id, refuse)
+	if p.ref.subscribed(c) {
+		p.ref.filters = append(p.ref.filters, refFilter{c, id, part, p.filterEnd(refuse)})
+	}
+}
+
+func (p *pair) withdraw() {
+	if c, id, ok := p.someShown(); ok {
+		p.note("withdraw from %v what is on %s", c, id)
+		p.ref.hide(c, id)
+		p.h.Withdraw(p.now, c.framework, c.role, id)
+	}
+}
+
+// stale compares what is no longer wholly free, and withdraws it.
+func (p *pair) stale() string {
+	got := map[refClient]bool{}
+	list := p.h.Stale()
+	for _, x := range list {
+		got[refClient{x.Framework, x.Role + " on " + string(x.Agent)}] = true
+	}
+	for _, c := range p.ref.clients() {
+		for _, id := range slices.Sorted(maps.Keys(p.ref.shown[c])) {
+			key, stale := refClient{c.framework, c.role + " on " + string(id)}, !p.ref.isFree(id, p.ref.shown[c][id])
+			if got[key] != stale {
+				return fmt.Sprintf("%v is stale: %v, want %v", key, got[key], stale)
+			}
+			delete(got, key)
+			if stale {
+				p.note("what %v was shown of %s is stale", c, id)
+				p.ref.hide(c, id)
+				p.h.Withdraw(p.now, c.framework, c.role, id)
+			}
+		}
+	}
+	if len(got) > 0 {
+		return fmt.Sprintf("%v is stale but was not shown", got)
+	}
+	return p.wrong
 }

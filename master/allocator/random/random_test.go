@@ -15,6 +15,8 @@ import (
 
 func TestConformance(t *testing.T) { allocatortest.Run(t, New) }
 
+func TestOptimistConformance(t *testing.T) { allocatortest.RunOptimist(t, New) }
+
 // TestChancesFollowWeights: of many agents each role gets its part, though one holds much already.
 func TestChancesFollowWeights(t *testing.T) {
 	now := time.Unix(1_700_000_000, 0)
