@@ -56,6 +56,7 @@ type Config struct {
 	Allocator          string
 	Policies           allocator.Policies // those Allocator may name
 	OfferPolicy        allocator.Offering
+	OptimisticOffers   bool
 	AllocationInterval time.Duration
 	MinAllocatable     []resources.Quantities // an offer holds at least one of them
 	NotShared          []string

@@ -85,6 +85,13 @@ func (c *Config) allocatorFlags(f *daemon.FlagSet) {
 		c.OfferPolicy, err = allocator.ParseOffering(text)
 		return err
 	})
+	f.Func("offers", "exclusive", "Who sees what is free: exclusive (one framework at a time) or optimistic (several; the first to accept it has it)", func(text string) error {
+		if text != "exclusive" && text != "optimistic" {
+			return fmt.Errorf("%q is neither exclusive nor optimistic", text)
+		}
+		c.OptimisticOffers = text == "optimistic"
+		return nil
+	})
 	f.Duration(&c.AllocationInterval, time.Millisecond, "allocation_interval", "Shortest time a declined resource stays away from who declined it")
 	f.Duration(&c.OfferTimeout, 0, "offer_timeout", "An offer nobody answers is rescinded after this time; 0ns: never")
 	f.Func("min_allocatable_resources", "cpus:0.01|mem:32", "An offer holds at least one of these alternatives, written cpus:0.01|mem:32", func(text string) (err error) {

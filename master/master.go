@@ -106,7 +106,11 @@ func newMaster(ctx context.Context, cfg Config, address net.Addr, store state.St
 		Store: store, Log: cfg.Log.Named("registrar"), Metrics: m.metrics,
 		FetchTimeout: cfg.RegistryFetchTimeout, StoreTimeout: cfg.RegistryStoreTimeout,
 	})
-	m.loop = newLoop(m.newCore(), m.registrar, cfg.Log, m.metrics)
+	c, err := m.newCore()
+	if err != nil {
+		return nil, err
+	}
+	m.loop = newLoop(c, m.registrar, cfg.Log, m.metrics)
 	m.metrics.AddSource(metrics.System)
 	m.metrics.AddSource(metrics.Runtime)
 	m.metrics.AddSource(m.measure)
@@ -114,8 +118,12 @@ func newMaster(ctx context.Context, cfg Config, address net.Addr, store state.St
 }
 
 // newCore makes the core, and the allocator it decides with.
-func (m *master) newCore() *core.Master {
+func (m *master) newCore() (*core.Master, error) {
 	cfg := m.cfg
+	rivals := 0
+	if cfg.OptimisticOffers {
+		rivals = allocator.DefaultRivals
+	}
 	seed := rand.NewPCG(rand.Uint64(), rand.Uint64())
 	policy := cfg.Policies[cfg.Allocator](allocator.Config{
 		Interval:  cfg.AllocationInterval,
@@ -123,12 +131,21 @@ func (m *master) newCore() *core.Master {
 		NotShared: cfg.NotShared,
 		KeepGPUs:  cfg.FilterGPUs,
 		Offering:  cfg.OfferPolicy,
+		Rivals:    rivals,
 		Rand:      rand.New(seed),
 	})
+	optimist, ok := policy.(allocator.Optimist)
+	switch {
+	case !cfg.OptimisticOffers:
+		optimist = nil
+	case !ok:
+		return nil, fmt.Errorf("flag --offers: the policy %q cannot make optimistic offers: use --offers=exclusive", cfg.Allocator)
+	}
 	return core.New(core.Config{
 		MasterID:               m.id,
 		Info:                   m.info,
 		Allocator:              policy,
+		Optimist:               optimist,
 		Rand:                   rand.New(seed),
 		OfferTimeout:           cfg.OfferTimeout,
 		AgentPingTimeout:       cfg.AgentPingTimeout,
@@ -146,7 +163,7 @@ func (m *master) newCore() *core.Master {
 
 		AllocatorRecoveryFactor:  cfg.AllocatorRecoveryFactor,
 		AllocatorRecoveryTimeout: cfg.AllocatorRecoveryTimeout,
-	})
+	}), nil
 }
 
 // run serves and leads until ctx ends or a part fails.

@@ -25,6 +25,9 @@ type acceptance struct {
 func (m *Master) accept(f *framework, call *schedulerpb.Call_Accept) {
 	m.count.messages["launch_tasks"]++
 	offers, err := m.acceptable(f, call.GetOfferIds())
+	if err == nil {
+		err = m.claim(offers)
+	}
 	if err != nil {
 		for _, o := range offers {
 			m.withdraw(o)

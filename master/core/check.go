@@ -49,6 +49,9 @@ func (m *Master) checkAgent(a *agent) error {
 	for _, o := range a.offers {
 		offered = offered.Add(o.resources)
 	}
+	if m.cfg.Optimist != nil {
+		offered = atLeastOnce(a.offers)
+	}
 	if n != a.tasks.n {
 		errs = append(errs, fmt.Errorf("agent %s has %d tasks, %d are counted", a.id, n, a.tasks.n))
 	}
@@ -58,9 +61,7 @@ func (m *Master) checkAgent(a *agent) error {
 	if !offered.Equal(a.offered) {
 		errs = append(errs, fmt.Errorf("agent %s offers %s, %s is counted", a.id, offered, a.offered))
 	}
-	if free, ok := a.free(); ok && !free.Contains(a.offered.Unallocated()) {
-		errs = append(errs, fmt.Errorf("agent %s has %s free, but offers %s", a.id, free, a.offered))
-	}
+	errs = append(errs, m.checkFree(a))
 	if m.agents[a.id] != a || m.agentOf[a.handle] != a {
 		errs = append(errs, fmt.Errorf("agent %s is not found by its id and handle", a.id))
 	}
@@ -74,6 +75,27 @@ func (m *Master) checkAgent(a *agent) error {
 		errs = append(errs, fmt.Errorf("agent %s is admitted, and unreachable or gone as well", a.id))
 	}
 	return errors.Join(errs...)
+}
+
+// checkFree: what is offered is free: all together, or each offer alone if offers
+// are optimistic.
+func (m *Master) checkFree(a *agent) error {
+	free, ok := a.free()
+	if !ok {
+		return nil // it came back with less than it uses
+	}
+	if m.cfg.Optimist == nil {
+		if !free.Contains(a.offered.Unallocated()) {
+			return fmt.Errorf("agent %s has %s free, but offers %s", a.id, free, a.offered)
+		}
+		return nil
+	}
+	for _, o := range a.offers {
+		if !free.Contains(o.resources.Unallocated()) {
+			return fmt.Errorf("agent %s has %s free, but offers %s to %s", a.id, free, o.resources, o.framework.id)
+		}
+	}
+	return nil
 }
 
 func (m *Master) checkFrameworks() error {
@@ -219,7 +241,11 @@ func (m *Master) checkTimers() error {
 func (m *Master) checkAllocator() error {
 	held := map[string]resources.Quantities{}
 	for _, a := range m.agents {
-		for _, x := range a.used.Add(a.offered) {
+		charged := a.used
+		if m.cfg.Optimist == nil {
+			charged = charged.Add(a.offered)
+		}
+		for _, x := range charged {
 			q := resources.Resources{x}.Quantities()
 			held[x.Allocation] = held[x.Allocation].Add(q)
 			for above := range mesos.Ancestors(x.Allocation) {

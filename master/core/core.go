@@ -40,7 +40,10 @@ type Config struct {
 	MasterID  string              // prefix of every id minted
 	Info      *mesospb.MasterInfo // what schedulers are told; nil: nothing
 	Allocator allocator.Allocator
-	Rand      *rand.Rand // seeded by the caller; nil: a fixed seed
+	// Optimist is Allocator if it shows the same resources to several frameworks,
+	// and nil if offers are exclusive.
+	Optimist allocator.Optimist
+	Rand     *rand.Rand // seeded by the caller; nil: a fixed seed
 
 	OfferTimeout           time.Duration // until an unanswered offer is rescinded; 0: never
 	AgentPingTimeout       time.Duration
@@ -196,6 +199,7 @@ func (m *Master) Step(now time.Time, ev Event) []Effect {
 		m.tick()
 	}
 	m.finishDrains()
+	m.rescindStale()
 	m.allocate()
 	return m.out
 }

@@ -28,7 +28,7 @@ func FuzzStep(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, seed uint64, steps uint8) {
 		h := &hostile{rng: rand.New(rand.NewPCG(seed, seed^0x9e3779b97f4a7c15)), now: time.Unix(1000, 0)}
-		h.m = New(worldConfig())
+		h.m = New(worldConfig(seed%2 == 1))
 		h.m.Step(h.now, Elected{})
 		for range steps {
 			ev := h.event()
@@ -327,7 +327,7 @@ func (h *hostile) scalar(f protoreflect.FieldDescriptor) protoreflect.Value {
 
 // TestEmptyMessagesAreHarmless: every pointer that may be nil is nil.
 func TestEmptyMessagesAreHarmless(t *testing.T) {
-	m := New(worldConfig())
+	m := New(worldConfig(false))
 	now := time.Unix(1000, 0)
 	for _, ev := range []Event{
 		Elected{}, Persisted{}, AgentSubscribed{}, AgentSubscribed{Session: 1}, AgentSent{}, AgentSent{Session: 1, Messages: []*linkpb.Message{nil}},

@@ -27,6 +27,7 @@ type counters struct {
 	unreachableScheduled, unreachableCompleted int
 	offersSent, offersAccepted                 int
 	offersDeclined, offersRescinded            int
+	offersStale, claimsLost                    int // of optimistic offers
 	allocations                                int
 
 	statusUpdates, acknowledgements     validity
@@ -196,6 +197,8 @@ func (s *Snapshot) messageMetrics(out map[string]float64) {
 	} {
 		out["master/valid_"+name], out["master/invalid_"+name] = float64(v.valid), float64(v.invalid)
 	}
+	out["allocator/optimistic/rescinded_offers"] = float64(s.count.offersStale)
+	out["allocator/optimistic/refused_accepts"] = float64(s.count.claimsLost)
 	out["allocator/mesos/allocation_runs"] = float64(s.count.allocations)
 }
 

@@ -71,7 +71,7 @@ func (m *Master) newOffer(x allocator.Allocation) *offer {
 	f, a := m.frameworks[x.Framework], m.agents[x.Agent]
 	if f == nil || a == nil || f.stream == "" {
 		// The allocator knows who is active; a policy that does not is not to bring the master down.
-		m.cfg.Allocator.Recover(m.now, x.Framework, x.Agent, x.Resources)
+		m.takeBack(x)
 		m.refuse("allocation", string(x.Agent), "agent or framework is not there")
 		return nil
 	}
@@ -79,7 +79,7 @@ func (m *Master) newOffer(x allocator.Allocation) *offer {
 	m.offerIDs++
 	m.offers[o.number], f.offers[o.number] = o, o
 	a.offers = append(a.offers, o)
-	a.offered = a.offered.Add(o.resources)
+	m.countOffered(a, a.offered.Add(o.resources))
 	m.askLater(a)
 	if m.cfg.OfferTimeout > 0 {
 		m.timers.set(timer{offerTimer, o.number}, after(m.now, m.cfg.OfferTimeout))
@@ -135,14 +135,15 @@ func (m *Master) forgetOffer(o *offer) {
 			break
 		}
 	}
-	a.offered, _ = a.offered.Sub(o.resources)
+	left, _ := a.offered.Sub(o.resources)
+	m.countOffered(a, left)
 	m.timers.cancel(timer{offerTimer, o.number})
 }
 
 // withdraw takes an offer back without a word.
 func (m *Master) withdraw(o *offer) {
 	m.forgetOffer(o)
-	m.cfg.Allocator.Recover(m.now, o.framework.id, o.agent.id, o.resources)
+	m.takeBack(o.allocation())
 }
 
 // rescind takes an offer back and tells the scheduler.
@@ -179,7 +180,7 @@ func (m *Master) decline(f *framework, call *schedulerpb.Call_Decline) {
 		}
 		m.count.offersDeclined++
 		m.forgetOffer(o)
-		m.cfg.Allocator.Decline(m.now, f.id, o.agent.id, o.resources, refuseFor(call.GetFilters()))
+		m.refuseAllocation(o.allocation(), refuseFor(call.GetFilters()))
 	}
 }
 

@@ -132,6 +132,10 @@ func (m *Master) quotasSet(ev quotasSet) {
 func (m *Master) keepLimits() {
 	held := m.consumed()
 	open := slices.Sorted(maps.Keys(m.offers)) // oldest first
+	if m.cfg.Optimist != nil {
+		m.keepLimitsEach(held, open)
+		return
+	}
 	for _, number := range open {
 		o := m.offers[number]
 		top := topOf(o.role)
@@ -142,6 +146,18 @@ func (m *Master) keepLimits() {
 		top, part := topOf(o.role), unreserved(o.resources).Totals()
 		if exceeds(held[top], m.quotas[top].Limits, part) {
 			held[top] = held[top].Sub(part)
+			m.rescind(o)
+		}
+	}
+}
+
+// keepLimitsEach is keepLimits where not all offers can be accepted: each is
+// looked at alone, and accepting one is asked about again.
+func (m *Master) keepLimitsEach(held map[string]resources.Quantities, open []uint64) {
+	for _, number := range open {
+		o := m.offers[number]
+		top, part := topOf(o.role), unreserved(o.resources).Totals()
+		if exceeds(held[top].Add(part), m.quotas[top].Limits, part) {
 			m.rescind(o)
 		}
 	}

@@ -43,7 +43,7 @@ func TestInvariantsHoldWhateverHappens(t *testing.T) {
 func TestSameEventsSameEffects(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		w := newWorld(t)
-		w.twin = New(worldConfig())
+		w.twin = New(worldConfig(w.m.cfg.Optimist != nil))
 		w.twin.Step(w.now, Elected{})
 		for range rapid.IntRange(1, 80).Draw(t, "steps") {
 			w.act()
@@ -74,16 +74,25 @@ type worldAgent struct {
 	known   map[string]*mesospb.FrameworkInfo
 }
 
-func worldConfig() Config {
+func worldConfig(optimistic bool) Config {
+	cfg := allocator.Config{Rand: rand.New(rand.NewPCG(3, 4))}
+	if optimistic {
+		cfg.Rivals = 2
+	}
+	policy := hierarchical.New(cfg)
+	optimist := policy.(allocator.Optimist)
+	if !optimistic {
+		optimist = nil
+	}
 	return Config{
 		MasterID: "M", RootSubmissions: true, OfferTimeout: 40 * time.Second, MaxCompletedTasks: 3, MaxUnreachableTasks: 2,
 		MaxCompletedFrameworks: 2, AgentReregisterTimeout: time.Minute, Rand: rand.New(rand.NewPCG(1, 2)),
-		Allocator: hierarchical.New(allocator.Config{Rand: rand.New(rand.NewPCG(3, 4))}),
+		Allocator: policy, Optimist: optimist,
 	}
 }
 
 func newWorld(t *rapid.T) *world {
-	w := &world{t: t, m: New(worldConfig()), now: time.Unix(1000, 0), streams: map[Stream]mesos.FrameworkID{}, offers: map[mesos.OfferID]*mesospb.Offer{}}
+	w := &world{t: t, m: New(worldConfig(rapid.Bool().Draw(t, "optimistic"))), now: time.Unix(1000, 0), streams: map[Stream]mesos.FrameworkID{}, offers: map[mesos.OfferID]*mesospb.Offer{}}
 	for i := range 3 {
 		total := (&traceResources{cpus: 4, mem: 1024, port: 31000}).proto()
 		w.agents = append(w.agents, &worldAgent{

@@ -186,7 +186,7 @@ func TestSnapshotIsReadWhileTheMasterGoesOn(t *testing.T) {
 
 // TestRegistryIsPruned: unreachable and gone agents that are too old or too many go.
 func TestRegistryIsPruned(t *testing.T) {
-	cfg := worldConfig()
+	cfg := worldConfig(false)
 	cfg.RegistryMaxAgentCount, cfg.RegistryMaxAgentAge, cfg.RegistryGCInterval = 2, time.Hour, time.Minute
 	m := New(cfg)
 	now := time.Unix(100_000, 0)

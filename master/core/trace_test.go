@@ -75,6 +75,7 @@ type scenario struct {
 	cfg      Config
 	m        *Master
 	now      time.Time
+	rivals   int  // who see the same resources at a time; 0: offers are exclusive
 	manual   bool // writes wait for the verb persisted
 	sessions map[string]*traceAgent
 	streams  map[string]*traceFramework
@@ -113,7 +114,12 @@ func newScenario() *scenario {
 func (s *scenario) restart(id string) {
 	s.cfg.MasterID = id
 	s.cfg.Rand = rand.New(rand.NewPCG(7, 7))
-	s.cfg.Allocator = hierarchical.New(allocator.Config{Rand: rand.New(rand.NewPCG(8, 8)), Minimum: allocator.DefaultMinimum()})
+	s.cfg.Allocator = hierarchical.New(allocator.Config{
+		Rand: rand.New(rand.NewPCG(8, 8)), Minimum: allocator.DefaultMinimum(), Rivals: s.rivals,
+	})
+	if s.cfg.Optimist = nil; s.rivals > 0 {
+		s.cfg.Optimist = s.cfg.Allocator.(allocator.Optimist)
+	}
 	s.m = New(s.cfg)
 }
 
@@ -200,6 +206,8 @@ func (s *scenario) config(t *testing.T, a args) {
 			s.cfg.AgentReregisterTimeout = seconds(name)
 		case "recovery":
 			s.cfg.AllocatorRecoveryTimeout = seconds(name)
+		case "rivals":
+			s.rivals, _ = strconv.Atoi(a.get(name))
 		case "roles":
 			s.cfg.Roles = a.list(name)
 		case "completed":
