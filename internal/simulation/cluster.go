@@ -17,6 +17,7 @@ type Options struct {
 	Schedulers int           // 2
 	Tasks      int           // that each scheduler launches; 10
 	Frameworks Frameworks    // Marathon and Chronos: by the seed
+	Optimistic bool          // the same is offered to several; every fifth seed, too
 	Trouble    time.Duration // virtual time with faults; 2 minutes
 	Heal       time.Duration // most virtual time until all is well again; 30 minutes
 	Faults     Faults        // none: those of the seed
@@ -150,6 +151,7 @@ func newCluster(opts Options) *Cluster {
 	if opts.Heal == 0 {
 		opts.Heal = 30 * time.Minute
 	}
+	opts.Optimistic = opts.Optimistic || opts.Seed%5 == 0
 	faults := opts.Faults
 	if faults == (Faults{}) {
 		faults = draw(rng)

@@ -92,6 +92,15 @@ func (m *masterNode) deposed() { m.die("its session has expired") }
 
 // newCore makes a master with the allocator that ships, as a process would.
 func (m *masterNode) newCore(rng *rand.Rand) *mastercore.Master {
+	cfg := allocator.Config{Minimum: allocator.DefaultMinimum(), Rand: rng}
+	if m.c.opts.Optimistic {
+		cfg.Rivals = allocator.DefaultRivals
+	}
+	policy := hierarchical.New(cfg)
+	var optimist allocator.Optimist
+	if m.c.opts.Optimistic {
+		optimist = policy.(allocator.Optimist)
+	}
 	return mastercore.New(mastercore.Config{
 		MasterID: m.id(), Info: m.info(), Rand: rng, RootSubmissions: true, OfferTimeout: offerTimeout,
 		AgentPingTimeout: pingTimeout, MaxAgentPingTimeouts: pingTimeouts, AgentReregisterTimeout: reregisterTimeout,
@@ -99,7 +108,7 @@ func (m *masterNode) newCore(rng *rand.Rand) *mastercore.Master {
 		MaxCompletedFrameworks:   mastercore.DefaultMaxCompletedFrameworks, MaxCompletedTasks: mastercore.DefaultMaxCompletedTasks,
 		MaxUnreachableTasks: mastercore.DefaultMaxUnreachableTasks,
 		RegistryMaxAgentAge: mastercore.DefaultRegistryMaxAgentAge, RegistryMaxAgentCount: mastercore.DefaultRegistryMaxAgentCount,
-		Allocator: hierarchical.New(allocator.Config{Minimum: allocator.DefaultMinimum(), Rand: rng}),
+		Allocator: policy, Optimist: optimist,
 	})
 }
 

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"flag"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -64,6 +65,26 @@ func TestCalm(t *testing.T) {
 	}
 	if result.Launches != 20 || result.Crashes != 0 || result.Reigns != 1 {
 		t.Errorf("Run(calm) = %+v, want 20 launches, no crash and one leader", result)
+	}
+}
+
+// TestOptimisticOffers: schedulers race for the same agents through all faults. After every step of a master its Check
+// sees to it that no resource is used twice and that every offer is wholly free.
+func TestOptimisticOffers(t *testing.T) {
+	rescinds, late := 0, 0
+	for seed := range uint64(15) {
+		_, err := Run(Options{Seed: 5 * (seed + 1000), Schedulers: 4, Trace: func(line string) {
+			if strings.Contains(line, "framework") && strings.Contains(line, "<- ") {
+				rescinds += strings.Count(line, "RESCIND")
+				late += strings.Count(line, "is no longer valid")
+			}
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if rescinds == 0 || late == 0 {
+		t.Errorf("%d rescinds, %d accepts that came too late: want some of both", rescinds, late)
 	}
 }
 
