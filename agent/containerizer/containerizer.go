@@ -17,6 +17,11 @@ var (
 
 	// ErrNoParent says that the container to nest another one in does not run.
 	ErrNoParent = errors.New("the parent container does not run")
+
+	// ErrNoInput says that a container was launched without the standard input or
+	// terminal that is wanted, or that it was closed, or that its other end went
+	// with an agent that was restarted.
+	ErrNoInput = errors.New("the container has no standard input")
 )
 
 // A Containerizer runs containers on one machine. See the package comment for
@@ -48,6 +53,14 @@ type Containerizer interface {
 	// what is left to be known.
 	Stats(ctx context.Context, id string) (Statistics, error)
 
+	// Input writes to the standard input of a container that was launched with
+	// one. No data closes it, or is the end of a line of input to a terminal. It
+	// is ErrNoInput where there is none.
+	Input(ctx context.Context, id string, data []byte) error
+
+	// Resize tells a container with a terminal the size of the user's.
+	Resize(ctx context.Context, id string, w Window) error
+
 	// Destroy kills a container, cleans up after it and forgets it, its exit
 	// record included. Of one that is gone: nil.
 	Destroy(ctx context.Context, id string) error
@@ -68,6 +81,16 @@ type Config struct {
 	// it is in the other's cgroup; with them it has a cgroup beside that. "": none.
 	Parent  string `json:"parent,omitempty"`
 	OwnPIDs bool   `json:"own_pids,omitempty"` // only when nested: process ids of its own below those of Parent
+	Inherit bool   `json:"inherit,omitempty"`  // only when nested: Command.Env is added to the environment of Parent
+
+	Stdin bool    `json:"stdin,omitempty"` // Input writes to it; it ends with the agent. Otherwise it is empty
+	TTY   *Window `json:"tty,omitempty"`   // a terminal is stdin, stdout and stderr; what it shows goes to the file stdout
+}
+
+// Window is the size of a terminal, in characters.
+type Window struct {
+	Rows    uint16 `json:"rows"`
+	Columns uint16 `json:"columns"`
 }
 
 // Command is what a container runs.

@@ -46,6 +46,8 @@ func (c Config) checkParent() error {
 	switch {
 	case c.Parent == "" && c.OwnPIDs:
 		return fmt.Errorf("own process ids are for nested containers: every other has them anyway")
+	case c.Parent == "" && c.Inherit:
+		return fmt.Errorf("there is no parent container whose environment could be inherited")
 	case c.Parent == "":
 		return nil
 	case c.Parent == c.ID:

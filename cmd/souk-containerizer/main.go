@@ -42,11 +42,11 @@ func run(args []string) error {
 	case "nest":
 		return launcher.Nest(dir)
 	case "plain":
-		pid, err := plain.Start(dir)
+		spec, pid, err := plain.Start(dir)
 		if err != nil {
 			return err
 		}
-		return launcher.Wait(dir, pid, nil)
+		return launcher.Wait(dir, spec, pid, nil)
 	}
 	return usage(args)
 }

@@ -40,6 +40,7 @@ type fakeContainer struct {
 	config  containerizer.Config
 	status  containerizer.Status
 	signals []syscall.Signal
+	input   []byte
 	ended   chan struct{} // closed once term is set
 	term    containerizer.Termination
 }
@@ -218,6 +219,46 @@ func (f *Fake) Stats(ctx context.Context, id string) (containerizer.Statistics, 
 	s.CPURequest, s.CPULimit = l.CPURequest, l.CPULimit
 	s.MemSoftLimit, s.MemLimit = l.MemRequest, l.MemHard()
 	return s, nil
+}
+
+// Input implements containerizer.Containerizer; see Inputs.
+func (f *Fake) Input(ctx context.Context, id string, data []byte) error {
+	c, err := f.get(id)
+	if err == nil && (!c.running() || !c.config.Stdin && c.config.TTY == nil) {
+		err = containerizer.ErrNoInput
+	}
+	if err != nil {
+		return fmt.Errorf("write to container %s: %w", id, err)
+	}
+	f.machine.mu.Lock()
+	defer f.machine.mu.Unlock()
+	c.input = append(c.input, data...)
+	return nil
+}
+
+// Inputs returns what was written to a container.
+func (f *Fake) Inputs(id string) string {
+	f.machine.mu.Lock()
+	defer f.machine.mu.Unlock()
+	if c, ok := f.machine.containers[id]; ok {
+		return string(c.input)
+	}
+	return ""
+}
+
+// Resize implements containerizer.Containerizer; the size is that of Config.
+func (f *Fake) Resize(ctx context.Context, id string, w containerizer.Window) error {
+	c, err := f.get(id)
+	if err == nil && c.config.TTY == nil {
+		err = containerizer.ErrNoInput
+	}
+	if err != nil {
+		return fmt.Errorf("resize terminal of container %s: %w", id, err)
+	}
+	f.machine.mu.Lock()
+	defer f.machine.mu.Unlock()
+	c.config.TTY = &w
+	return nil
 }
 
 // Destroy implements containerizer.Containerizer.

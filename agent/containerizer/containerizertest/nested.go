@@ -139,6 +139,10 @@ func runNested(t *testing.T, open Opener, f Features) {
 		{"errors of nested commands say what to do", true, nestedErrors},
 		{"what a nested command leaves behind dies with it", true, nestedLeftovers},
 		{"a nested command runs as the user of its parent", os.Getuid() == 0, nestedUser},
+		{"nested commands read what is written to them", true, nestedInput},
+		{"a terminal", f.Terminals, nestedTerminal},
+		{"a terminal outlives the agent", f.Terminals, terminalSurvives},
+		{"nested commands inherit the environment", true, nestedEnvironment},
 		{"nested commands share namespaces", f.Namespaces, nestedNamespaces},
 		{"nested process ids", f.Namespaces, nestedPIDs},
 		{"nested commands share the memory of their parent", f.Limits, nestedMemory},
@@ -280,4 +284,96 @@ func nestedLimits(t *testing.T, b *bench) {
 		t.Errorf("Wait() = %+v, want SIGKILL and OOM", term)
 	}
 	b.stillRuns("p")
+}
+
+func nestedEnvironment(t *testing.T, b *bench) {
+	p := b.shell("p", "sleep 1000")
+	p.Command.Env = append(p.Command.Env, "A=parent", "B=parent")
+	b.launch(p)
+	c := b.nested("p.1", "p", "echo $A $B $C")
+	c.Inherit, c.Command.Env = true, []string{"B=own", "C=own"}
+	if got := b.output(c); got != "parent own own\n" {
+		t.Errorf("environment = %q, want parent own own", got)
+	}
+}
+
+func nestedInput(t *testing.T, b *bench) {
+	b.launch(b.shell("p", "sleep 1000"))
+	c := b.nested("p.1", "p", "cat; echo end; exit 7")
+	c.Stdin = true
+	b.launch(c)
+	for _, text := range []string{"one\n", "two\n", ""} {
+		if err := b.Input(t.Context(), "p.1", []byte(text)); err != nil {
+			t.Fatalf("Input(%q) = %v, want nil", text, err)
+		}
+	}
+	if code, ok := b.wait("p.1").Exited(); code != 7 || !ok {
+		t.Errorf("Wait() = %+v, want exit code 7", b.wait("p.1"))
+	}
+	if got := read(t, c, "stdout"); got != "one\ntwo\nend\n" {
+		t.Errorf("stdout = %q, want what was written", got)
+	}
+	for _, id := range []string{"p", "p.1"} {
+		if err := b.Input(t.Context(), id, []byte("x")); !errors.Is(err, containerizer.ErrNoInput) {
+			t.Errorf("Input(%s) = %v, want ErrNoInput", id, err)
+		}
+	}
+	if err := b.Resize(t.Context(), "p", containerizer.Window{}); !errors.Is(err, containerizer.ErrNoInput) {
+		t.Errorf("Resize(p) = %v, want ErrNoInput", err)
+	}
+}
+
+// terminal launches a shell at a terminal of 40 lines in container p.
+func (b *bench) terminal() containerizer.Config {
+	b.t.Helper()
+	b.launch(b.shell("p", "sleep 1000"))
+	c := b.nested("p.1", "p", "")
+	c.Command.Shell, c.Command.Value, c.Command.Args = false, "/bin/sh", nil
+	c.TTY = &containerizer.Window{Rows: 40, Columns: 132}
+	b.launch(c)
+	return c
+}
+
+// types writes a line to the terminal and waits for what it shows then.
+func (b *bench) types(c containerizer.Config, line, want string) {
+	b.t.Helper()
+	if err := b.Input(b.t.Context(), c.ID, []byte(line+"\n")); err != nil {
+		b.t.Fatalf("Input(%q) = %v, want nil", line, err)
+	}
+	eventually(b.t, want, func() bool { return strings.Contains(read(b.t, c, "stdout"), want) })
+}
+
+func nestedTerminal(t *testing.T, b *bench) {
+	c := b.terminal()
+	b.types(c, "stty size", "40 132\r\n")
+	b.types(c, "test -t 0 && test -t 1 && test -t 2 && echo all-$((1+1))", "all-2\r\n")
+	if err := b.Resize(t.Context(), "p.1", containerizer.Window{Rows: 7, Columns: 9}); err != nil {
+		t.Errorf("Resize() = %v, want nil", err)
+	}
+	b.types(c, "stty size", "7 9\r\n")
+	b.types(c, "echo asleep-$((1+1)); sleep 1000", "asleep-2\r\n")
+	if err := b.Input(t.Context(), "p.1", []byte{3}); err != nil { // Ctrl-C
+		t.Errorf("Input(Ctrl-C) = %v, want nil", err)
+	}
+	eventually(t, "shell after Ctrl-C", func() bool { // which throws typed input away
+		b.Input(t.Context(), "p.1", []byte("echo awake-$((2+3))\n"))
+		return strings.Contains(read(t, c, "stdout"), "awake-5\r\n")
+	})
+	b.types(c, "exit 3", "exit")
+	if code, ok := b.wait("p.1").Exited(); code != 3 || !ok {
+		t.Errorf("Wait() = %+v, want exit code 3", b.wait("p.1"))
+	}
+}
+
+func terminalSurvives(t *testing.T, b *bench) {
+	c := b.terminal()
+	b.types(c, "echo before-$((1+1))", "before-2\r\n")
+	b.restart("p", "p.1")
+	b.types(c, "echo after-$((1+1))", "after-2\r\n")
+	if err := b.Input(t.Context(), "p.1", nil); err != nil { // the end of its input
+		t.Errorf("Input(nil) = %v, want nil", err)
+	}
+	if code, ok := b.wait("p.1").Exited(); code != 0 || !ok {
+		t.Errorf("Wait() = %+v, want exit code 0", b.wait("p.1"))
+	}
 }

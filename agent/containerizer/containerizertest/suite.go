@@ -26,6 +26,7 @@ type Opener func(t *testing.T, dir string) containerizer.Containerizer
 // Features say which promises beyond the common ones an implementation makes.
 type Features struct {
 	Limits     bool // memory limits are enforced and statistics come from them
+	Terminals  bool // terminals, which need Linux
 	Namespaces bool // own process ids, hostname and mounts
 }
 

@@ -99,8 +99,10 @@ type entry struct {
 	err  error                     // why the launch failed, once launched is closed
 	term containerizer.Termination // once ended is closed
 
-	mu sync.Mutex
-	c  Container
+	mu    sync.Mutex
+	c     Container
+	input *os.File      // the agent's end of a pipe or terminal; nil: none
+	shown chan struct{} // closed when the output of a terminal has been taken; nil: none
 }
 
 var _ containerizer.Containerizer = (*Keeper)(nil)

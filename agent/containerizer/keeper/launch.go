@@ -100,7 +100,13 @@ func (k *Keeper) start(ctx context.Context, e *entry) error {
 	if err := e.dir.WriteSpec(e.c.Spec); err != nil {
 		return err
 	}
-	pipe, pid, err := k.spawn(e.dir, e.c.Spec)
+	files, err := e.openInput()
+	if err != nil {
+		return err
+	}
+	pipe, pid, err := k.spawn(e.dir, e.c.Spec, files)
+	closeAll(files)
+	e.unblock()
 	if err != nil {
 		return err
 	}
@@ -127,11 +133,12 @@ func (k *Keeper) start(ctx context.Context, e *entry) error {
 	e.mu.Lock()
 	e.c.Init = init
 	e.mu.Unlock()
+	k.showOutput(e)
 	return nil
 }
 
 // spawn starts a shim that holds the lock of dir and leads a session of its own.
-func (k *Keeper) spawn(dir shim.Dir, spec shim.Spec) (ready *os.File, pid int, err error) {
+func (k *Keeper) spawn(dir shim.Dir, spec shim.Spec, input []*os.File) (ready *os.File, pid int, err error) {
 	path, argv, err := k.driver.Command(dir, spec)
 	if err != nil {
 		return nil, 0, err
@@ -150,7 +157,7 @@ func (k *Keeper) spawn(dir shim.Dir, spec shim.Spec) (ready *os.File, pid int, e
 	p, err := os.StartProcess(path, argv, &os.ProcAttr{
 		Dir:   "/",
 		Env:   shim.Environ(),
-		Files: []*os.File{null, log, log, answer, lock},
+		Files: append([]*os.File{null, log, log, answer, lock}, input...),
 		Sys:   &syscall.SysProcAttr{Setsid: true},
 	})
 	if err != nil {
@@ -233,6 +240,7 @@ func (k *Keeper) settle(e *entry, without string) {
 		k.killRest(e)
 	}
 	k.driver.Collect(e.container(), &t)
+	e.closeInput()
 	e.term = t
 	close(e.ended)
 	k.endNested(e)

@@ -34,6 +34,9 @@ func (k *Keeper) nest(ctx context.Context, s *shim.Spec) error {
 	if s.Config.Command.User == "" {
 		s.Program.UID, s.Program.GID, s.Program.Groups = c.Spec.Program.UID, c.Spec.Program.GID, c.Spec.Program.Groups
 	}
+	if s.Config.Inherit {
+		s.Program.Env = shim.Override(c.Spec.Program.Env, s.Program.Env)
+	}
 	return nil
 }
 

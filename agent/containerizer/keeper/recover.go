@@ -116,6 +116,7 @@ func (k *Keeper) adopt(ctx context.Context, id, without string) error {
 	case taken:
 		return containerizer.ErrExists
 	case running:
+		k.reopenInput(e)
 		k.follow(e)
 	default:
 		k.settle(e, without)

@@ -3,6 +3,7 @@ package posix_test
 import (
 	"fmt"
 	"os"
+	"runtime"
 	"testing"
 
 	"github.com/soukproject/souk/agent/containerizer"
@@ -25,7 +26,7 @@ func TestPlainProcessesKeepThePromises(t *testing.T) {
 			t.Fatal(err)
 		}
 		return c
-	}, containerizertest.Features{})
+	}, containerizertest.Features{Terminals: runtime.GOOS == "linux"})
 }
 
 func BenchmarkLaunch(b *testing.B) {

@@ -127,6 +127,9 @@ func (d *driver) Prepare(s *shim.Spec) error {
 	if containerizer.Inside(d.runDir, s.Config.Sandbox) {
 		return fmt.Errorf("sandbox %s lies in the directory of the containers' records", s.Config.Sandbox)
 	}
+	if s.Parent == nil && (s.Config.TTY != nil || s.Config.Stdin) {
+		return errors.New("a terminal or standard input needs a nested container")
+	}
 	s.Isolation = shim.Isolation{Seccomp: d.filter, Mask: []string{d.runDir}}
 	if !d.limits {
 		return nil

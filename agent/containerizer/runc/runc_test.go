@@ -118,7 +118,7 @@ func opener(level runc.Level) containerizertest.Opener {
 }
 
 func TestContainersKeepThePromises(t *testing.T) {
-	containerizertest.Run(t, opener(runc.Full), containerizertest.Features{Limits: true, Namespaces: true})
+	containerizertest.Run(t, opener(runc.Full), containerizertest.Features{Limits: true, Namespaces: true, Terminals: true})
 }
 
 // The helper serves plain processes, too.
@@ -130,11 +130,11 @@ func TestPlainProcessesOfTheHelperKeepThePromises(t *testing.T) {
 			t.Fatal(err)
 		}
 		return c
-	}, containerizertest.Features{})
+	}, containerizertest.Features{Terminals: true})
 }
 
 func TestContainersWithoutLimitsKeepThePromises(t *testing.T) {
-	containerizertest.Run(t, opener(runc.NoLimits), containerizertest.Features{Namespaces: true})
+	containerizertest.Run(t, opener(runc.NoLimits), containerizertest.Features{Namespaces: true, Terminals: true})
 }
 
 // open returns a containerizer that has recovered the known containers and is

@@ -74,6 +74,11 @@ func lastOfEach(env []string) []string {
 	return kept
 }
 
+// Override adds settings to an environment.
+func Override(env, settings []string) []string {
+	return lastOfEach(slices.Concat(env, settings))
+}
+
 func checkDir(what, path string) error {
 	info, err := os.Stat(path)
 	switch {

@@ -15,7 +15,16 @@ import (
 const (
 	readyFD = 3 // answers once: k and a Process, or e and a text
 	lockFD  = 4
+
+	// Only a shim with Input or a terminal inherits these. The first is for the
+	// command, the second the shim keeps open: a terminal must not hang up when the
+	// agent goes away.
+	inputFD  = 6
+	masterFD = TerminalFD
 )
+
+// TerminalFD is by which number a shim keeps a terminal for the next agent.
+const TerminalFD = 7
 
 // guard is set in the environment of every shim. A program that becomes a shim
 // by running itself again must not do so without end.
@@ -39,7 +48,7 @@ type Reporter struct {
 // Begin is the first thing a shim does. It records the shim, keeps its files
 // from the command and reads what to run.
 func Begin(dir Dir) (Spec, *Reporter, error) {
-	for _, fd := range []int{readyFD, lockFD} {
+	for _, fd := range []int{readyFD, lockFD, inputFD, masterFD} {
 		syscall.CloseOnExec(fd)
 	}
 	r := &Reporter{dir: dir, pipe: os.NewFile(readyFD, "ready pipe")}
@@ -72,14 +81,30 @@ func (r *Reporter) Failed(err error) {
 	r.pipe.Close()
 }
 
-// Hold prepares the shim's lock for an execve by which the process becomes a
-// smaller one.
-func Hold() error {
-	_, _, errno := syscall.Syscall(syscall.SYS_FCNTL, lockFD, syscall.F_SETFD, 0)
-	if errno != 0 {
-		return errno
+// Hold prepares the shim's lock, and a terminal, for an execve by which the
+// process becomes a smaller one.
+func Hold(s Spec) error {
+	if s.Config.TTY != nil {
+		if err := keepOnExec(masterFD); err != nil {
+			return err
+		}
+	}
+	return keepOnExec(lockFD)
+}
+
+func keepOnExec(fd uintptr) error {
+	if _, _, errno := syscall.Syscall(syscall.SYS_FCNTL, fd, syscall.F_SETFD, 0); errno != 0 {
+		return os.NewSyscallError("fcntl", errno)
 	}
 	return nil
+}
+
+// Input opens what the command reads, to be closed once it runs.
+func (s Spec) Input() (*os.File, error) {
+	if s.Config.TTY == nil && !s.Config.Stdin {
+		return os.Open(os.DevNull)
+	}
+	return os.NewFile(inputFD, "standard input"), nil
 }
 
 // A Refusal says that the kernel refused to run the command; see ExecError.

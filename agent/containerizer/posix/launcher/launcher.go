@@ -16,7 +16,7 @@ import (
 
 // Run is the whole of a shim. It returns the exit code of the process.
 func Run(dir shim.Dir) int {
-	pid, err := Start(dir)
+	_, pid, err := Start(dir)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
@@ -32,10 +32,10 @@ func Run(dir shim.Dir) int {
 
 // Start is the first half of a shim: it starts the command recorded in dir and
 // reports to the agent. The caller becomes its parent and waits for it.
-func Start(dir shim.Dir) (pid int, err error) {
+func Start(dir shim.Dir) (spec shim.Spec, pid int, err error) {
 	spec, report, err := shim.Begin(dir)
 	if report == nil {
-		return 0, err
+		return spec, 0, err
 	}
 	if err == nil {
 		err = shim.Adopt()
@@ -45,19 +45,19 @@ func Start(dir shim.Dir) (pid int, err error) {
 	}
 	if err != nil {
 		report.Failed(err)
-		return 0, err
+		return spec, 0, err
 	}
 	init := shim.Identify(pid)
 	if err := dir.WriteInit(init); err != nil {
 		shim.KillTree(os.Getpid())
 		report.Failed(err)
-		return 0, err
+		return spec, 0, err
 	}
-	return pid, report.Running(init)
+	return spec, pid, report.Running(init)
 }
 
 func start(s shim.Spec) (int, error) {
-	stdin, err := os.Open(os.DevNull)
+	stdin, err := s.Input()
 	if err != nil {
 		return 0, err
 	}
@@ -68,11 +68,15 @@ func start(s shim.Spec) (int, error) {
 	}
 	defer stdout.Close()
 	defer stderr.Close()
+	terminal := s.Config.TTY != nil
+	if terminal {
+		stdout, stderr = stdin, stdin
+	}
 	p, err := os.StartProcess(s.Program.Path, s.Program.Argv, &os.ProcAttr{
 		Dir:   s.Program.Dir,
 		Env:   s.Program.Environ(),
 		Files: []*os.File{stdin, stdout, stderr},
-		Sys:   &syscall.SysProcAttr{Setsid: true, Credential: credential(s.Program)},
+		Sys:   &syscall.SysProcAttr{Setsid: true, Setctty: terminal, Credential: credential(s.Program)},
 	})
 	if err != nil {
 		return 0, explain(s.Program, err)

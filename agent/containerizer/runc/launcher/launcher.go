@@ -41,7 +41,7 @@ func Run(dir shim.Dir) error {
 	if err := answer.Running(l.init); err != nil {
 		return err
 	}
-	return Wait(dir, l.init.PID, l.report)
+	return Wait(dir, spec, l.init.PID, l.report)
 }
 
 // launched is a container whose command runs.

@@ -31,19 +31,19 @@ func Nest(dir shim.Dir) error {
 		p, err = nested(dir, spec)
 	}
 	if err == nil {
-		err = performInstead(dir, p)
+		err = performInstead(dir, spec, p)
 	}
 	answer.Failed(plain(err))
 	return err
 }
 
 // performInstead makes the calling shim the one that performs p.
-func performInstead(dir shim.Dir, p *plan) error {
+func performInstead(dir shim.Dir, spec shim.Spec, p *plan) error {
 	f, err := p.file()
 	if err != nil {
 		return err
 	}
-	return shim.Become(f, self, []string{program, "perform", string(dir)})
+	return shim.Become(spec, f, self, []string{program, "perform", string(dir)})
 }
 
 // entered are the namespaces of the parent beside its process ids.
@@ -117,6 +117,12 @@ func (p *plan) command(spec shim.Spec, cfg *configs.Config) error {
 			return err
 		}
 		p.filter(flags, code)
+	}
+	switch {
+	case spec.Config.TTY != nil:
+		p.input(true)
+	case spec.Config.Stdin:
+		p.input(false)
 	}
 	p.run(spec.Program.Path, spec.Program.Argv, spec.Program.Environ())
 	return nil

@@ -20,6 +20,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -39,7 +40,8 @@ static struct {
 	int target;               /* pidfd */
 	int report;               /* where process 1 tells how it fares */
 	int go;                   /* what it waits for before the command runs */
-} plan = {.dir = -1, .target = -1, .report = -1, .go = -1};
+	int terminal;             /* -1: the command has no input */
+} plan = {.dir = -1, .target = -1, .report = -1, .go = -1, .terminal = -1};
 
 /* Strings of a step, in order. */
 static const char *string(const struct plan_step *s, int i) {
@@ -258,6 +260,17 @@ static void reset_signals(void) {
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+static int take_input(void) {
+	if (plan.terminal < 0)
+		return 0;
+	if (dup2(PLAN_INPUT_FD, 0) < 0)
+		return -1;
+	if (plan.terminal && (ioctl(0, TIOCSCTTY, 0) < 0 || dup2(0, 1) < 0 || dup2(0, 2) < 0))
+		return -1;
+	close(PLAN_INPUT_FD);
+	return 0;
+}
+
 /* In process 1: runs the command and ends with it. */
 static void __attribute__((noreturn)) run(const char *path) {
 	char byte;
@@ -275,7 +288,7 @@ static void __attribute__((noreturn)) run(const char *path) {
 		refuse("fork");
 	if (command == 0) {
 		setsid();
-		if (apply_filter() == 0)
+		if (take_input() == 0 && apply_filter() == 0)
 			execve(path, plan.argv, plan.envp);
 		failed = errno;
 		if (write(ends[1], &failed, sizeof failed) < 0)
@@ -286,9 +299,10 @@ static void __attribute__((noreturn)) run(const char *path) {
 	if (read(ends[0], &failed, sizeof failed) == sizeof failed)
 		stage_tell(plan.report, STAGE_FAILED, failed), _exit(127);
 	close(ends[0]);
-	close(0);
-	close(1);
-	close(2);
+	for (int fd = 0; fd <= 2; fd++)
+		close(fd);
+	if (plan.terminal >= 0)
+		close(PLAN_INPUT_FD);
 	setsid();
 	if (apply_filter() < 0)
 		_exit(1);
@@ -312,6 +326,10 @@ static void step(struct plan_step *s) {
 	case PLAN_READONLY: protect(s); break;
 	case PLAN_BECOME: become(s); break;
 	case PLAN_CHDIR: change_dir(s); break;
+	case PLAN_INPUT:
+		plan.terminal = s->n[0] != 0;
+		close(PLAN_MASTER_FD);
+		break;
 	case PLAN_FILTER: plan.filter = s; break;
 	case PLAN_ARGV: plan.argv = strings(s); break;
 	case PLAN_ENV: plan.envp = strings(s); break;
@@ -342,6 +360,13 @@ static void load(void) {
 			errno = 0;
 			refuse("a plan that is cut off");
 		}
+}
+
+static int interactive(void) {
+	for (struct plan_step *s = plan.first; s < plan.end; s = next(s))
+		if (s->kind == PLAN_INPUT)
+			return 1;
+	return 0;
 }
 
 /* Process 1 of the container, from START on. */
@@ -463,5 +488,7 @@ void perform(char *path) {
 	close(PLAN_READY_FD);
 	if (plan.target >= 0)
 		close(plan.target);
+	if (interactive())
+		close(PLAN_INPUT_FD); /* or a terminal would never see its last user go */
 	stage_wait(plan.dir, pid, report[0]);
 }

@@ -46,6 +46,16 @@ func (p *plan) mount(source, target, kind string, flags int64, data string) {
 	p.add(C.PLAN_MOUNT, []int64{flags}, source, target, kind, data)
 }
 
+// input gives the command the file that the shim inherited for it, alone or as a
+// terminal.
+func (p *plan) input(terminal bool) {
+	var n int64
+	if terminal {
+		n = 1
+	}
+	p.add(C.PLAN_INPUT, []int64{n})
+}
+
 // become gives up everything that id does not have. Privileges do not come back.
 func (p *plan) become(id identity) {
 	var groups []byte

@@ -31,6 +31,7 @@ enum plan_kind {
 	PLAN_BECOME,     /* uid, gid, capabilities: bounding, permitted, effective; groups as bytes */
 	PLAN_CHDIR,      /* path, seen from inside */
 	PLAN_FILTER,     /* flags; a program for seccomp as bytes */
+	PLAN_INPUT,      /* 1 for a terminal: what the shim inherited is the command's stdin */
 	PLAN_ARGV,       /* strings */
 	PLAN_ENV,        /* strings */
 	PLAN_RUN,        /* path */
@@ -39,7 +40,9 @@ enum plan_kind {
 /* Files that a shim which performs a plan inherits beside the standard three. */
 #define PLAN_READY_FD 3
 #define PLAN_LOCK_FD 4
-#define PLAN_FD 5 /* the plan itself */
+#define PLAN_FD 5     /* the plan itself */
+#define PLAN_INPUT_FD 6  /* only with INPUT */
+#define PLAN_MASTER_FD 7 /* of a terminal, which must not hang up when the agent goes away */
 
 /* Performs the plan for the container whose directory is path. Never returns. */
 void perform(char *path);

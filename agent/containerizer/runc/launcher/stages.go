@@ -27,8 +27,8 @@ const self = "/proc/self/exe"
 
 // Wait turns the calling shim into the loop that waits for pid. report is the
 // pipe from process 1 of the container, or nil. It returns only on failure.
-func Wait(dir shim.Dir, pid int, report *os.File) error {
-	if err := shim.Hold(); err != nil {
+func Wait(dir shim.Dir, spec shim.Spec, pid int, report *os.File) error {
+	if err := shim.Hold(spec); err != nil {
 		return fmt.Errorf("keep the lock: %w", err)
 	}
 	fd := -1
