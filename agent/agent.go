@@ -14,6 +14,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -30,6 +31,7 @@ import (
 	"github.com/soukproject/souk/agent/checkpoint"
 	"github.com/soukproject/souk/agent/containerizer"
 	"github.com/soukproject/souk/agent/core"
+	"github.com/soukproject/souk/agent/fetcher"
 	"github.com/soukproject/souk/agent/hostinfo"
 	"github.com/soukproject/souk/agent/link"
 	"github.com/soukproject/souk/agent/network"
@@ -49,6 +51,7 @@ type agent struct {
 	log       *zap.Logger
 	metrics   *metrics.Registry
 	store     *sandbox.Store
+	fetcher   *fetcher.Fetcher
 	files     *sandbox.Files
 	collector *sandbox.Collector
 	writer    *writer
@@ -108,6 +111,13 @@ func newAgent(ctx context.Context, cfg Config, listening net.Addr, log *checkpoi
 	a := &agent{
 		cfg: cfg, address: net.JoinHostPort(id.ip, strconv.Itoa(int(id.info.GetPort()))), started: time.Now(),
 		bootID: hostinfo.BootID(), log: cfg.Log, metrics: metrics.New(), store: store,
+	}
+	a.fetcher, err = fetcher.New(fetcher.Config{
+		CacheDir: cfg.FetcherCacheDir, CacheBytes: int64(min(cfg.FetcherCacheSize, math.MaxInt64)),
+		FrameworksHome: cfg.FrameworksHome, Stall: cfg.FetcherStall,
+	})
+	if err != nil {
+		return nil, err
 	}
 	a.files = sandbox.NewFiles(store, logFile(cfg.Logging))
 	a.collector = sandbox.NewCollector(store, sandbox.CollectorConfig{

@@ -33,6 +33,7 @@ type boxes struct {
 	containers containerizer.Containerizer
 	networks   *network.Networks
 	jobs       *queue[func(ctx context.Context)]
+	preparing  sync.Map      // container id to the context.CancelCauseFunc that gives it up
 	launches   chan struct{} // one token per launch under way
 	log        *zap.Logger
 	failures   *metrics.Counter // destructions that failed
@@ -64,13 +65,10 @@ func (b *boxes) run(ctx context.Context) error {
 
 func (b *boxes) launch(e core.Launch) {
 	b.jobs.put(func(ctx context.Context) {
-		select {
-		case b.launches <- struct{}{}:
-		case <-ctx.Done():
-			return
-		}
 		status, err := b.start(ctx, e)
-		<-b.launches
+		if ctx.Err() != nil && err != nil {
+			return // the next agent finds that there is nothing
+		}
 		id := e.Run.Container
 		if err != nil {
 			b.log.Warn("launch failed", zap.String("container_id", string(id)), zap.String("executor_id", string(e.Run.Executor)), zap.Error(err))
@@ -82,22 +80,26 @@ func (b *boxes) launch(e core.Launch) {
 	})
 }
 
-// start makes the sandbox and the network, and launches the container.
+// start prepares a container, makes its network and launches it.
 func (b *boxes) start(ctx context.Context, e core.Launch) (containerizer.Status, error) {
+	config, err := b.prepare(ctx, e)
+	if err != nil {
+		return containerizer.Status{}, err
+	}
+	select {
+	case b.launches <- struct{}{}:
+		defer func() { <-b.launches }()
+	case <-ctx.Done():
+		return containerizer.Status{}, ctx.Err()
+	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), launchTimeout)
 	defer cancel()
-	user := b.agent.user(e)
-	dir, err := b.agent.store.Create(sandboxRun(e.Run), user)
-	if err != nil {
+	if err := b.join(ctx, e, &config); err != nil {
 		return containerizer.Status{}, err
 	}
-	cfg := b.agent.container(e, user, dir)
-	if err := b.join(ctx, e, &cfg); err != nil {
-		return containerizer.Status{}, err
-	}
-	status, err := b.containers.Launch(ctx, cfg)
+	status, err := b.containers.Launch(ctx, config)
 	if err != nil {
-		err = errors.Join(err, b.networks.Detach(ctx, cfg.ID))
+		err = errors.Join(err, b.networks.Detach(ctx, config.ID))
 	}
 	return status, err
 }

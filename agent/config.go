@@ -67,6 +67,12 @@ type Config struct {
 	// above if set. Run does not close it.
 	Containers containerizer.Containerizer
 
+	FetcherCacheDir  string // "": the folder fetch in RuntimeDir
+	FetcherCacheSize uint64 // bytes
+	FetcherStall     time.Duration
+	FrameworksHome   string
+	VolumeCreation   []string // folders below which host paths of volumes are made
+
 	SwitchUser     bool
 	Environment    map[string]string // of all tasks, before everything else
 	ShutdownGrace  time.Duration
@@ -103,6 +109,9 @@ func DefaultConfig() Config {
 		SwitchUser:     isRoot(),
 
 		NetworkBridgeName: "mesos-bridge",
+
+		FetcherCacheSize: 2 << 30,
+		FetcherStall:     time.Minute,
 
 		ShutdownGrace:  5 * time.Second,
 		Registration:   time.Minute,
@@ -148,6 +157,9 @@ func (c *Config) check() error {
 	c.WorkDir = dir
 	if c.RuntimeDir == "" {
 		c.RuntimeDir = filepath.Join(dir, "run")
+	}
+	if c.FetcherCacheDir == "" {
+		c.FetcherCacheDir = filepath.Join(c.RuntimeDir, "fetch")
 	}
 	return nil
 }

@@ -42,6 +42,7 @@ func flags(c *Config) *daemon.FlagSet {
 	c.machineFlags(f)
 	c.containerFlags(f)
 	c.containerNetworkFlags(f)
+	c.fetcherFlags(f)
 	c.sandboxFlags(f)
 	c.Logging.AddFlags(f)
 	refused(f)
@@ -181,7 +182,7 @@ func isolation(text string) error {
 	known := map[string]bool{
 		"": true, "filesystem/posix": true, "filesystem/linux": true, "posix/cpu": true, "posix/mem": true, "process": true,
 		"cgroups/cpu": true, "cgroups/mem": true, "cgroups/pids": true, "cgroups": true, "namespaces/pid": true, "namespaces/ipc": true,
-		"network/cni": true, "linux/nnp": true, "linux/seccomp": true, "environment_secret": true,
+		"network/cni": true, "volume/host_path": true, "volume/sandbox_path": true, "volume/secret": true, "linux/nnp": true, "linux/seccomp": true, "environment_secret": true,
 	}
 	for name := range strings.SplitSeq(text, ",") {
 		if !known[strings.TrimSpace(name)] {
@@ -189,6 +190,25 @@ func isolation(text string) error {
 		}
 	}
 	return nil
+}
+
+func (c *Config) fetcherFlags(f *daemon.FlagSet) {
+	f.Path(&c.FetcherCacheDir, "fetcher_cache_dir", "Folder for fetched files that tasks share, emptied at each start; default: fetch in --runtime_dir")
+	f.Bytes(&c.FetcherCacheSize, "fetcher_cache_size", "How much of them is kept")
+	f.Duration(&c.FetcherStall, time.Second, "fetcher_stall_timeout", "Time without a byte after which fetching a file fails")
+	f.Path(&c.FrameworksHome, "frameworks_home", "Folder that relative paths of files to fetch start from")
+	f.Func("host_path_volume_force_creation", "", "Folders, separated by :, below which the host paths of volumes are made if they are missing", func(text string) error {
+		c.VolumeCreation = nil
+		for dir := range strings.SplitSeq(text, ":") {
+			if text != "" && !filepath.IsAbs(dir) {
+				return fmt.Errorf("%q is not an absolute path", dir)
+			}
+			if text != "" {
+				c.VolumeCreation = append(c.VolumeCreation, dir)
+			}
+		}
+		return nil
+	})
 }
 
 func (c *Config) sandboxFlags(f *daemon.FlagSet) {
@@ -246,7 +266,7 @@ func ignored(f *daemon.FlagSet) {
 	for _, name := range []string{
 		"launcher", "launcher_dir", "cgroups_hierarchy", "sandbox_directory", "logbufsecs", "external_log_file", "zk_session_timeout",
 		"container_disk_watch_interval",
-		"fetcher_cache_dir", "fetcher_cache_size", "fetcher_stall_timeout", "frameworks_home", "max_completed_executors_per_framework",
+		"max_completed_executors_per_framework",
 		"authentication_backoff_factor", "authentication_timeout_min", "authentication_timeout_max", "http_heartbeat_interval",
 		"oversubscribed_resources_interval", "qos_correction_interval_min", "docker_store_dir", "docker_remove_delay", "docker_stop_timeout",
 		"appc_store_dir", "systemd_runtime_directory",

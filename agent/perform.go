@@ -29,6 +29,8 @@ func (l *loop) perform(e core.Effect) {
 		l.executors.tell(e)
 	case core.HangUp:
 		l.executors.hangUp(e.Stream)
+	case core.Abort:
+		l.agent.boxes.abort(string(e.Container))
 	case core.Await:
 		l.agent.boxes.await(string(e.Container))
 	case core.SendSignal:

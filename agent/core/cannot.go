@@ -75,6 +75,11 @@ func (a *Agent) beyondContainer(t *mesospb.TaskInfo) string {
 			return fmt.Sprintf("'%s' is not supported by this agent", field.name)
 		}
 	}
+	for _, v := range t.GetContainer().GetVolumes() {
+		if why := beyondVolume(v); why != "" {
+			return fmt.Sprintf("volume '%s': %s", v.GetContainerPath(), why)
+		}
+	}
 	for _, v := range t.GetCommand().GetEnvironment().GetVariables() {
 		if v.GetSecret().GetType() == mesospb.Secret_REFERENCE {
 			return fmt.Sprintf("environment variable '%s' refers to a secret, and this agent has no secret resolver", v.GetName())
@@ -92,6 +97,26 @@ func (a *Agent) beyondContainer(t *mesospb.TaskInfo) string {
 	return ""
 }
 
+// beyondVolume says what volumes of this agent cannot be.
+func beyondVolume(v *mesospb.Volume) string {
+	source := v.GetSource()
+	switch {
+	case v.GetImage() != nil:
+		return "'image' is not supported by this agent"
+	case source.GetType() == mesospb.Volume_Source_DOCKER_VOLUME:
+		return "'source.docker_volume' is not supported by this agent, which has no volume drivers"
+	case source.GetType() == mesospb.Volume_Source_CSI_VOLUME:
+		return "'source.csi_volume' is not supported by this agent, which has no CSI plugins"
+	case source.GetType() == mesospb.Volume_Source_SANDBOX_PATH && source.GetSandboxPath().GetType() == mesospb.Volume_Source_SandboxPath_PARENT:
+		return "'source.sandbox_path' of type PARENT is for nested containers only"
+	case source.GetHostPath().GetMountPropagation().GetMode() == mesospb.MountPropagation_BIDIRECTIONAL:
+		return "'mount_propagation' BIDIRECTIONAL is not supported by this agent: tasks mount nothing"
+	case source.GetSecret().GetType() == mesospb.Secret_REFERENCE:
+		return "it refers to a secret, and this agent has no secret resolver"
+	}
+	return ""
+}
+
 type field struct {
 	name string
 	used bool
@@ -100,10 +125,8 @@ type field struct {
 func unsupported(t *mesospb.TaskInfo) []field {
 	c := t.GetContainer()
 	fields := []field{
-		{"command.uris", len(t.GetCommand().GetUris()) > 0},
 		{"container.docker", c.GetDocker() != nil},
 		{"container.mesos.image", c.GetMesos().GetImage() != nil},
-		{"container.volumes", len(c.GetVolumes()) > 0},
 		{"container.linux_info", c.GetLinuxInfo() != nil},
 		{"container.rlimit_info", c.GetRlimitInfo() != nil},
 		{"container.tty_info", c.GetTtyInfo() != nil},

@@ -56,6 +56,14 @@ func TestCannotNamesTheField(t *testing.T) {
 			edit(t.Container)
 		}
 	}
+	volume := func(v *mesospb.Volume) func(*mesospb.TaskInfo) {
+		v.ContainerPath = new("data")
+		return container(func(c *mesospb.ContainerInfo) { c.Volumes = []*mesospb.Volume{v} })
+	}
+	source := func(kind mesospb.Volume_Source_Type, s *mesospb.Volume_Source) func(*mesospb.TaskInfo) {
+		s.Type = &kind
+		return volume(&mesospb.Volume{Source: s})
+	}
 	network := func(n *mesospb.NetworkInfo) func(*mesospb.TaskInfo) {
 		return container(func(c *mesospb.ContainerInfo) { c.NetworkInfos = []*mesospb.NetworkInfo{n} })
 	}
@@ -71,7 +79,16 @@ func TestCannotNamesTheField(t *testing.T) {
 		{func(t *mesospb.TaskInfo) { t.Check = &mesospb.CheckInfo{} }, "'check'", mesospb.TaskState_TASK_ERROR},
 		{container(func(*mesospb.ContainerInfo) {}), "", 0},
 		{container(func(c *mesospb.ContainerInfo) { c.Type = mesospb.ContainerInfo_DOCKER.Enum() }), "Abnormal executor termination: unknown container", mesospb.TaskState_TASK_FAILED},
-		{container(func(c *mesospb.ContainerInfo) { c.Volumes = []*mesospb.Volume{{}} }), "container.volumes", mesospb.TaskState_TASK_FAILED},
+		{volume(&mesospb.Volume{HostPath: new("/data")}), "", 0},
+		{volume(&mesospb.Volume{Image: &mesospb.Image{}}), "volume 'data': 'image'", mesospb.TaskState_TASK_FAILED},
+		{source(mesospb.Volume_Source_SECRET, &mesospb.Volume_Source{Secret: &mesospb.Secret{Type: mesospb.Secret_VALUE.Enum()}}), "", 0},
+		{source(mesospb.Volume_Source_SECRET, &mesospb.Volume_Source{Secret: &mesospb.Secret{Type: mesospb.Secret_REFERENCE.Enum()}}), "secret resolver", mesospb.TaskState_TASK_FAILED},
+		{source(mesospb.Volume_Source_DOCKER_VOLUME, &mesospb.Volume_Source{}), "volume drivers", mesospb.TaskState_TASK_FAILED},
+		{source(mesospb.Volume_Source_CSI_VOLUME, &mesospb.Volume_Source{}), "CSI", mesospb.TaskState_TASK_FAILED},
+		{source(mesospb.Volume_Source_SANDBOX_PATH, &mesospb.Volume_Source{SandboxPath: &mesospb.Volume_Source_SandboxPath{Type: mesospb.Volume_Source_SandboxPath_PARENT.Enum()}}), "nested", mesospb.TaskState_TASK_FAILED},
+		{source(mesospb.Volume_Source_HOST_PATH, &mesospb.Volume_Source{HostPath: &mesospb.Volume_Source_HostPath{
+			MountPropagation: &mesospb.MountPropagation{Mode: mesospb.MountPropagation_BIDIRECTIONAL.Enum()},
+		}}), "BIDIRECTIONAL", mesospb.TaskState_TASK_FAILED},
 		{container(func(c *mesospb.ContainerInfo) { c.Mesos = &mesospb.ContainerInfo_MesosInfo{Image: &mesospb.Image{}} }), "container.mesos.image", mesospb.TaskState_TASK_FAILED},
 		{container(func(c *mesospb.ContainerInfo) { c.LinuxInfo = &mesospb.LinuxInfo{} }), "container.linux_info", mesospb.TaskState_TASK_FAILED},
 		{network(&mesospb.NetworkInfo{}), "", 0},

@@ -61,6 +61,10 @@ type (
 		Container mesos.ContainerID
 		Limits    Limits
 	}
+	// Abort says that nobody wants a container any more for which Launch was asked.
+	// It is launched nevertheless if it is late for that; otherwise LaunchFailed
+	// comes back sooner.
+	Abort struct{ Container mesos.ContainerID }
 	// Await asks for Exited of a container that an earlier agent launched.
 	Await struct{ Container mesos.ContainerID }
 	// SendSignal sends a signal to all processes of a container.
@@ -120,6 +124,7 @@ func (Resize) effect()         {}
 func (Reply) effect()          {}
 func (Tell) effect()           {}
 func (HangUp) effect()         {}
+func (Abort) effect()          {}
 func (Await) effect()          {}
 func (SendSignal) effect()     {}
 func (Destroy) effect()        {}

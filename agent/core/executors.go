@@ -70,6 +70,13 @@ func (a *Agent) launch(x *executor) {
 	})
 }
 
+// abort gives up a launch that is under way.
+func (a *Agent) abort(x *executor) {
+	if x.phase == launching {
+		a.emit(Abort{Container: x.container})
+	}
+}
+
 func (a *Agent) launched(now time.Time, ev Launched) {
 	x := a.containers[ev.Container]
 	if x == nil || !x.starting() {
@@ -135,6 +142,9 @@ func (a *Agent) launchFailed(now time.Time, ev LaunchFailed) {
 
 // unstarted is the terminal update of a task that could not be launched, as Mesos' agent tells it.
 func (a *Agent) unstarted(now time.Time, t *task, ev LaunchFailed) *mesospb.TaskStatus {
+	if t.kill != nil {
+		return a.unlaunchedStatus(now, t)
+	}
 	if ev.Sandbox {
 		return a.agentStatus(now, t, t.framework.lostState(), mesospb.TaskStatus_REASON_EXECUTOR_TERMINATED,
 			"Failed to create executor directory: "+ev.Why)

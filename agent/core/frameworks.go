@@ -154,6 +154,8 @@ func (a *Agent) sweep(now time.Time, f *framework) {
 			a.shutdownOwn(now, x)
 		case x.phase == intended:
 			a.dropExecutor(x)
+		case x.phase == launching:
+			a.abort(x)
 		case x.phase == running:
 			a.stop(now, x, now.Add(a.cfg.ShutdownGrace))
 		}

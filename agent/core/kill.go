@@ -95,8 +95,8 @@ func (a *Agent) endOverdue(now time.Time, t *task) {
 // being launched is told when it runs.
 func (a *Agent) beginKill(now time.Time, t *task, k kill) {
 	t.kill = &k
-	if t.executor.phase == launching {
-		a.persist(nil, t.progress())
+	if x := t.executor; x.phase == launching {
+		a.persist(func(time.Time) { a.abort(x) }, t.progress())
 		return
 	}
 	a.update(now, t, func(now time.Time) { a.terminate(now, t) }, a.killing(now, t)...)

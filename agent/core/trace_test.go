@@ -177,8 +177,10 @@ func playTask(t *testing.T, words []string) *mesospb.TaskInfo {
 			task.KillPolicy = &mesospb.KillPolicy{GracePeriod: &mesospb.DurationInfo{Nanoseconds: new(int64(*playGrace(t, value)))}}
 		case "health_check":
 			task.HealthCheck = &mesospb.HealthCheck{}
-		case "uris":
-			task.Command.Uris = []*mesospb.CommandInfo_URI{{Value: new("http://x")}}
+		case "driver":
+			task.Container = &mesospb.ContainerInfo{Type: mesospb.ContainerInfo_MESOS.Enum(), Volumes: []*mesospb.Volume{{
+				ContainerPath: new("v"), Source: &mesospb.Volume_Source{Type: mesospb.Volume_Source_DOCKER_VOLUME.Enum()},
+			}}}
 		case "container":
 			task.Container = &mesospb.ContainerInfo{Type: mesospb.ContainerInfo_MESOS.Enum()}
 		case "executor":

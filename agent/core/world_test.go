@@ -363,6 +363,8 @@ func (w *world) show(e Effect) string {
 		return fmt.Sprintf("tell %d %s", e.Stream, showEvent(e.Event))
 	case HangUp:
 		return fmt.Sprintf("hang up %d", e.Stream)
+	case Abort:
+		return "abort " + w.name(e.Container)
 	case Await:
 		return "await " + w.name(e.Container)
 	case SendSignal:
