@@ -16,6 +16,7 @@ func (c *Cluster) plan() {
 	c.accident(f.Cut, c.cutSomething)
 	c.accident(f.Isolate, c.isolate)
 	c.accident(f.Operate, c.operator.act)
+	c.accident(f.Maintenance, c.janitor.begin)
 	for _, s := range c.services {
 		c.accident(f.InstanceCrash, func() { pick(c, s.instances).crash() })
 		c.accident(f.Jump, func() { pick(c, s.instances).jump(c.jump()) })
@@ -106,6 +107,7 @@ func (c *Cluster) jump() time.Duration {
 func (c *Cluster) heal() {
 	c.trace("the faults are over")
 	c.faults = Faults{}
+	c.janitor.until = c.now
 	for _, d := range c.disks() {
 		d.away = false
 	}

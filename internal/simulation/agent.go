@@ -268,7 +268,7 @@ func (a *agentNode) subscribe(e agentcore.Subscribe) {
 // leave ends an agent whose id is worth nothing any more; its machine is set up
 // again later. That is for an operator to ask.
 func (a *agentNode) leave(why string) {
-	if !strings.Contains(why, "marked gone") {
+	if !strings.Contains(why, "marked gone") && !strings.Contains(why, "Machine is DOWN") {
 		a.c.violate("%s leaves for good: %s", a.name, why)
 		return
 	}

@@ -128,6 +128,8 @@ func (b *chronosBrain) call(call *schedulerpb.Call) {
 type start struct {
 	due time.Time     // that the run stands for
 	at  time.Duration // after due, by the clock of the leading Chronos
+
+	agent string
 }
 
 // A chronosUser creates jobs and watches what runs.
@@ -206,14 +208,14 @@ func (u *chronosUser) begun(k *container) {
 	if u.runs[run]++; u.runs[run] > 1 {
 		u.c.violate("run %s is begun twice", run)
 	}
-	if last := u.latest[job]; last != nil && last.running && !u.c.registry.gone(last.agent) {
+	if last := u.latest[job]; last != nil && last.running && !u.c.registry.parted(last.agent) {
 		u.c.violate("two runs of job %s at once: %s and %s", job, last.task.task, k.task.task)
 	}
 	u.latest[job] = k
 	if in := u.of.leading(); in != nil {
 		ms, _ := strconv.ParseInt(parts[1], 10, 64)
 		due := time.UnixMilli(ms)
-		u.starts[job] = append(u.starts[job], start{due, in.now().Sub(due)})
+		u.starts[job] = append(u.starts[job], start{due, in.now().Sub(due), k.agent})
 	}
 }
 
@@ -258,13 +260,15 @@ func (u *chronosUser) check(running map[taskKey]string) {
 	}
 }
 
-// checkOnce: a job with one run has had it, if only to see it fail.
+// checkOnce: a job with one run has had it, if only to see it fail. Of a run whose
+// agent was taken down nobody can say any more whether it began.
 func (u *chronosUser) checkOnce(core *chronoscore.Chronos, name string, ended int) {
 	v, _ := core.Job(name)
 	if !strings.HasPrefix(name, "once") {
 		return
 	}
-	if n := len(u.starts[name]); n > 1 || v.State != "idle" || ended == 0 {
+	known := slices.DeleteFunc(slices.Clone(u.starts[name]), func(s start) bool { return u.c.registry.parted(s.agent) })
+	if n := len(known); n > 1 || v.State != "idle" || ended == 0 {
 		u.c.violate("job %s began %d times and ended %d times, want once; it is %s", name, n, ended, v.State)
 	}
 	if child := len(u.starts["after1"]); name == "once1" && int64(child) > v.SuccessCount {

@@ -52,6 +52,7 @@ type Faults struct {
 	Isolate               time.Duration // of an agent's machine from all masters
 	Jump                  time.Duration // of a clock on the wall
 	Operate               time.Duration // what operators and users do; not a fault
+	Maintenance           time.Duration // of a machine; not a fault
 }
 
 // draw makes faults from a seed: some runs are calm, some are awful.
@@ -74,6 +75,7 @@ func draw(rng *rand.Rand) Faults {
 		MasterCrash: every(25 * time.Second), InstanceCrash: every(20 * time.Second),
 		Expiry: every(20 * time.Second), StoreAway: every(40 * time.Second),
 		Cut: every(8 * time.Second), Isolate: every(30 * time.Second), Jump: every(40 * time.Second), Operate: every(5 * time.Second),
+		Maintenance: every(20 * time.Second),
 	}
 }
 
@@ -112,6 +114,7 @@ type Cluster struct {
 	marathon       *marathonUser // nil if it takes no part
 	chronos        *chronosUser  // nil if it takes no part
 	operator       *operator
+	janitor        *janitor
 
 	sessions uint64 // minted
 	requests uint64 // minted
@@ -163,6 +166,7 @@ func newCluster(opts Options) *Cluster {
 	}
 	c.masterElection.c, c.registry.c = c, c
 	c.operator = newOperator(c)
+	c.janitor = &janitor{c: c}
 	return c
 }
 

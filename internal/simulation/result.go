@@ -12,6 +12,8 @@ type Result struct {
 	Crashes  int // of processes
 	Expiries int // of sessions
 	Cuts     int // of connections
+	Downs    int // of machines that were worked on
+	Asked    int // inverse offers
 }
 
 // Add sums two results.
@@ -19,5 +21,6 @@ func (r Result) Add(o Result) Result {
 	return Result{
 		r.Seconds + o.Seconds, r.Steps + o.Steps, r.Launches + o.Launches, r.Updates + o.Updates, r.Writes + o.Writes,
 		r.Requests + o.Requests, r.Reigns + o.Reigns, r.Crashes + o.Crashes, r.Expiries + o.Expiries, r.Cuts + o.Cuts,
+		r.Downs + o.Downs, r.Asked + o.Asked,
 	}
 }

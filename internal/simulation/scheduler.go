@@ -94,6 +94,10 @@ func (s *scheduler) heard(e *schedulerpb.Event) {
 		for _, o := range e.GetOffers().GetOffers() {
 			s.offered(o)
 		}
+	case schedulerpb.Event_INVERSE_OFFERS:
+		for _, o := range e.GetInverseOffers().GetInverseOffers() {
+			s.asked(o)
+		}
 	case schedulerpb.Event_UPDATE:
 		s.updated(e.GetUpdate().GetStatus())
 	case schedulerpb.Event_ERROR:

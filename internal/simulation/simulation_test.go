@@ -32,7 +32,7 @@ func TestSeeds(t *testing.T) {
 		total = total.Add(result)
 	}
 	t.Logf("%d seeds: %+v", n, total)
-	if total.Launches == 0 || total.Crashes == 0 || total.Cuts == 0 || total.Expiries == 0 || total.Requests == 0 || total.Reigns <= int(n) {
+	if total.Launches == 0 || total.Crashes == 0 || total.Cuts == 0 || total.Expiries == 0 || total.Requests == 0 || total.Downs == 0 || total.Asked == 0 || total.Reigns <= int(n) {
 		t.Errorf("%+v: a simulation in which nothing happens shows nothing", total)
 	}
 }
@@ -190,7 +190,10 @@ func TestViolationsAreSeen(t *testing.T) {
 		}},
 		{"two runs of a job at once", func(c *Cluster) {
 			u := newChronosUser(c, newService(c, "chronos", wakeChronos))
-			u.begun(&container{task: taskKey{"f", "ct:1:0:j:"}, running: true})
+			c.registry.put([]*registrypb.Operation{{
+				Type: registrypb.Operation_ADMIT_AGENT.Enum(), Agent: &registrypb.Agent{Info: &mesospb.AgentInfo{Id: &mesospb.AgentID{Value: new("S0")}}},
+			}})
+			u.begun(&container{task: taskKey{"f", "ct:1:0:j:"}, agent: "S0", running: true})
 			u.begun(&container{task: taskKey{"f", "ct:2:0:j:"}, running: true})
 		}},
 		{"a grant that is forgotten", func(c *Cluster) {

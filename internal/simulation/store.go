@@ -141,6 +141,8 @@ func (r *registry) put(ops []*registrypb.Operation) {
 					held.Quotas = append(held.Quotas, q)
 				}
 			}
+		case registrypb.Operation_SET_MAINTENANCE:
+			held.Maintenance = op.GetMaintenance()
 		default:
 			r.c.violate("the simulated store does not know the operation %v", op.GetType())
 		}
@@ -171,4 +173,12 @@ func (r *registry) agent(id string) *registrypb.Agent {
 
 func (r *registry) gone(id string) bool {
 	return slices.ContainsFunc(r.held.GetGone(), func(g *registrypb.Gone) bool { return g.GetId().GetValue() == id })
+}
+
+// parted reports whether an agent is neither admitted nor unreachable: it is gone,
+// or its machine was taken down.
+func (r *registry) parted(id string) bool {
+	return r.agent(id) == nil && !slices.ContainsFunc(r.held.GetUnreachable(), func(u *registrypb.Unreachable) bool {
+		return u.GetInfo().GetId().GetValue() == id
+	})
 }
