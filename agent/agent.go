@@ -44,20 +44,21 @@ import (
 
 // An agent is one process's parts.
 type agent struct {
-	cfg       Config
-	address   string // host:port that others reach it at
-	started   time.Time
-	bootID    string
-	log       *zap.Logger
-	metrics   *metrics.Registry
-	store     *sandbox.Store
-	fetcher   *fetcher.Fetcher
-	files     *sandbox.Files
-	collector *sandbox.Collector
-	writer    *writer
-	boxes     *boxes
-	loop      *loop
-	recovered atomic.Bool
+	cfg         Config
+	address     string // host:port that others reach it at
+	started     time.Time
+	bootID      string
+	log         *zap.Logger
+	metrics     *metrics.Registry
+	store       *sandbox.Store
+	fetcher     *fetcher.Fetcher
+	files       *sandbox.Files
+	collector   *sandbox.Collector
+	writer      *writer
+	boxes       *boxes
+	persistence *persistence
+	loop        *loop
+	recovered   atomic.Bool
 }
 
 // Run is the agent until ctx ends. Ports are taken and the work directory is
@@ -133,6 +134,7 @@ func newAgent(ctx context.Context, cfg Config, listening net.Addr, log *checkpoi
 	}), a)
 	a.writer = newWriter(log, a.loop.post, a.collector.Clear, cfg.Log.Named("checkpoint"))
 	a.boxes = newBoxes(a, containers, networks)
+	a.persistence = newPersistence(a, id.has)
 	a.metrics.AddSource(metrics.System)
 	a.metrics.AddSource(metrics.Runtime)
 	a.metrics.AddSource(a.measure)
@@ -164,6 +166,7 @@ func diskUsage(dir string) func() (float64, error) {
 type identity struct {
 	ip   string
 	info *mesospb.AgentInfo
+	has  resources.Resources // those of info
 }
 
 // identify finds out who this agent is and what it has.
@@ -188,7 +191,7 @@ func identify(ctx context.Context, cfg Config, listening net.Addr) (identity, er
 	if err != nil {
 		return identity{}, fmt.Errorf("flag --attributes: %w", err)
 	}
-	return identity{ip: ip, info: &mesospb.AgentInfo{
+	return identity{ip: ip, has: has, info: &mesospb.AgentInfo{
 		Hostname: &hostname, Port: new(int32(port)), Resources: has.Proto(resources.PostRefinement), Attributes: attributes,
 	}}, nil
 }
@@ -252,6 +255,7 @@ func (a *agent) work(ctx context.Context) error {
 	g.Go("loop", func(ctx context.Context) error { return a.loop.run(ctx, recovered) })
 	g.Go("checkpoint", a.writer.run)
 	g.Go("containers", a.boxes.run)
+	g.Go("volumes", a.persistence.run)
 	g.Go("sandboxes", a.collector.Run)
 	g.Go("link", func(ctx context.Context) error {
 		return link.Run(ctx, link.Config{Detector: a.cfg.Detector, Backoff: a.cfg.Backoff, Log: a.log.Named("link")}, a.loop)

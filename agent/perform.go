@@ -37,6 +37,8 @@ func (l *loop) perform(e core.Effect) {
 		l.agent.boxes.signal(string(e.Container), signal(e.Signal))
 	case core.Destroy:
 		l.agent.boxes.destroy(string(e.Container))
+	case core.PrepareVolumes:
+		l.agent.persistence.jobs.put(e)
 	case core.Subscribe:
 		l.answer(e.Session, e.Subscribe)
 	case core.Send:

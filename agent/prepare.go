@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/soukproject/souk/agent/account"
 	"github.com/soukproject/souk/agent/containerizer"
@@ -53,6 +54,11 @@ func (a *agent) prepare(ctx context.Context, e core.Launch) (containerizer.Confi
 	}
 	c := a.container(e, user, dir)
 	c.Mounts, err = volumes{sandbox: dir, owner: owner, create: a.cfg.VolumeCreation}.mounts(e.Container().GetVolumes())
+	if err != nil {
+		return containerizer.Config{}, err
+	}
+	persistent, err := a.persistence.mounts(slices.Concat(e.Executor.GetResources(), e.Task.GetResources()), user)
+	c.Mounts = append(c.Mounts, persistent...)
 	return c, err
 }
 

@@ -111,7 +111,7 @@ func measureState(s core.Snapshot, gauge func(string, float64)) {
 }
 
 func measureResources(s core.Snapshot, gauge func(string, float64)) {
-	total, used := amounts(s.Info.GetResources()), map[string]float64{}
+	total, used := amounts(s.Total.Proto(resources.PostRefinement)), map[string]float64{}
 	for _, f := range s.Frameworks {
 		for _, x := range f.Executors {
 			if !x.BuiltIn {

@@ -19,6 +19,7 @@ import (
 	"github.com/soukproject/souk/internal/callevent"
 	"github.com/soukproject/souk/internal/daemon"
 	"github.com/soukproject/souk/internal/metrics"
+	"github.com/soukproject/souk/proto/mesos/resources"
 	mesospb "github.com/soukproject/souk/proto/mesos/v1"
 	executorpb "github.com/soukproject/souk/proto/mesos/v1/executor"
 )
@@ -75,6 +76,7 @@ func snapshot() core.Snapshot {
 		Resources: []*mesospb.Resource{scalar("cpus", 0.1), scalar("mem", 32)},
 	}
 	return core.Snapshot{
+		Total: resources.Of(resources.Resource{Name: "cpus", Scalar: resources.Whole(8)}),
 		Info: &mesospb.AgentInfo{
 			Id: &mesospb.AgentID{Value: new("S0")}, Hostname: new("agent1"), Port: new(int32(5051)),
 			Resources: []*mesospb.Resource{{Name: new("cpus"), Type: mesospb.Value_SCALAR.Enum(), Scalar: &mesospb.Value_Scalar{Value: new(8.0)}}},

@@ -110,6 +110,9 @@ func (a *api) respondWith(ctx context.Context, call *agentpb.Call) (*agentpb.Res
 		}}, nil
 	case agentpb.Call_GET_AGENT:
 		return &agentpb.Response{Type: agentpb.Response_GET_AGENT.Enum(), GetAgent: &agentpb.Response_GetAgent{AgentInfo: s.Info}}, nil
+	case agentpb.Call_GET_OPERATIONS:
+		return &agentpb.Response{Type: agentpb.Response_GET_OPERATIONS.Enum(),
+			GetOperations: &agentpb.Response_GetOperations{Operations: s.Operations}}, nil
 	case agentpb.Call_GET_CONTAINERS:
 		return &agentpb.Response{Type: agentpb.Response_GET_CONTAINERS.Enum(), GetContainers: a.getContainers(ctx, s)}, nil
 	case agentpb.Call_GET_TASKS:

@@ -102,7 +102,7 @@ func (a *api) state(w http.ResponseWriter, r *http.Request) {
 }
 
 func (a *api) stateDoc(s core.Snapshot) stateDoc {
-	total := readResources(s.Info.GetResources())
+	total := s.Total
 	used := allocated(s)
 	d := stateDoc{
 		versionDoc: a.Build.doc(),

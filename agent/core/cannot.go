@@ -15,6 +15,17 @@ type refusal struct {
 	why    string
 }
 
+// refusalOf says why a task of f is not launched; nil: it is.
+func (a *Agent) refusalOf(f *framework, t *mesospb.TaskInfo) *refusal {
+	if a.unknownResources(t) {
+		return &refusal{
+			f.lostState(), mesospb.TaskStatus_REASON_RESOURCES_UNKNOWN,
+			"The checkpointed resources being used by the task or task group are unknown to the agent",
+		}
+	}
+	return a.cannot(t)
+}
+
 // cannot names the first thing a task asks for that this agent does not do; nil
 // is none. Nothing is ever left out in silence.
 func (a *Agent) cannot(t *mesospb.TaskInfo) *refusal {
@@ -56,6 +67,8 @@ func containerOf(t *mesospb.TaskInfo) *mesospb.TaskInfo {
 // beyondExecutor names a field that the built-in executor cannot serve.
 func beyondExecutor(t *mesospb.TaskInfo) string {
 	switch {
+	case t.GetExecutor() != nil && hasVolume(t):
+		return "A persistent volume of a task with an executor of its own (give it to the executor)"
 	case t.GetExecutor() != nil:
 		return "" // it may do whatever it can
 	case t.GetCommand() == nil:
@@ -66,6 +79,10 @@ func beyondExecutor(t *mesospb.TaskInfo) string {
 		return "'check'"
 	}
 	return ""
+}
+
+func hasVolume(t *mesospb.TaskInfo) bool {
+	return slices.ContainsFunc(t.GetResources(), func(r *mesospb.Resource) bool { return r.GetDisk().GetPersistence() != nil })
 }
 
 // beyondContainer says what containers of this agent cannot be.
@@ -133,10 +150,13 @@ func unsupported(t *mesospb.TaskInfo) []field {
 	}
 	for _, r := range t.GetResources() {
 		fields = append(fields,
-			field{"resources.disk.persistence", r.GetDisk().GetPersistence() != nil},
-			field{"resources.disk.volume", r.GetDisk().GetVolume() != nil},
-			field{"resources.disk.source", r.GetDisk().GetSource() != nil},
+			field{"resources.disk.source of type " + r.GetDisk().GetSource().GetType().String(), beyondDisks(r.GetDisk().GetSource())},
 			field{"resources gpus", r.GetName() == "gpus" && r.GetScalar().GetValue() > 0})
 	}
 	return fields
+}
+
+// beyondDisks: only folders can be disks of their own.
+func beyondDisks(s *mesospb.Resource_DiskInfo_Source) bool {
+	return s != nil && s.GetType() != mesospb.Resource_DiskInfo_Source_PATH && s.GetType() != mesospb.Resource_DiskInfo_Source_MOUNT
 }

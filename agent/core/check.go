@@ -27,6 +27,9 @@ func (a *Agent) Check() error {
 	if seen != len(a.containers) {
 		return fmt.Errorf("%d executors, but %d containers", seen, len(a.containers))
 	}
+	if err := a.checkHoldings(); err != nil {
+		return err
+	}
 	return a.checkWaiting()
 }
 

@@ -55,6 +55,7 @@ type Agent struct {
 	completed  []*framework // the last few that have nothing here any more
 	containers map[mesos.ContainerID]*executor
 
+	holdings
 	session  session
 	seq      uint64    // of the last Checkpoint
 	durable  uint64    // the last one that came back
@@ -93,7 +94,7 @@ func (a *Agent) Step(now time.Time, ev Event) []Effect {
 	case Checkpointed:
 		a.checkpointed(now, ev.Seq)
 	case Connecting:
-		a.connecting(now, ev.Session)
+		a.connectLater(now, ev.Session)
 	case Received:
 		a.received(now, ev.Session, ev.Event)
 	case Disconnected:
@@ -112,6 +113,8 @@ func (a *Agent) Step(now time.Time, ev Event) []Effect {
 		a.executorCalled(now, ev)
 	case ExecutorDisconnected:
 		a.executorDisconnected(ev.Stream)
+	case VolumesPrepared:
+		a.volumesPrepared(now, ev)
 	case Tick:
 		a.tick(now)
 	default:
@@ -128,6 +131,9 @@ func (a *Agent) Deadline() (at time.Time, ok bool) {
 		d.add(t.stream.Deadline())
 		d.add(t.overdue())
 	}
+	for _, op := range a.operations {
+		d.add(a.retry(op))
+	}
 	for _, f := range a.frameworks {
 		for _, x := range f.executors {
 			d.add(x.stop.deadline())
@@ -140,6 +146,7 @@ func (a *Agent) Deadline() (at time.Time, ok bool) {
 // tick does everything that is due.
 func (a *Agent) tick(now time.Time) {
 	a.checkSilence(now)
+	a.tickOperations(now)
 	for t := range a.tasks() {
 		a.sendUpdate(t, t.stream.Tick(now))
 		if at, ok := t.overdue(); ok && !now.Before(at) {

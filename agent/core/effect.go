@@ -4,6 +4,7 @@ import (
 	"github.com/soukproject/souk/proto/mesos"
 	checkpointpb "github.com/soukproject/souk/proto/mesos/checkpoint"
 	linkpb "github.com/soukproject/souk/proto/mesos/link"
+	"github.com/soukproject/souk/proto/mesos/resources"
 	mesospb "github.com/soukproject/souk/proto/mesos/v1"
 	executorpb "github.com/soukproject/souk/proto/mesos/v1/executor"
 )
@@ -76,6 +77,14 @@ type (
 	// exit record included. Destroyed comes back.
 	Destroy struct{ Container mesos.ContainerID }
 
+	// PrepareVolumes asks for the folders of volumes, which are made empty or
+	// removed with all they hold; VolumesPrepared comes back. It may ask again for
+	// what was done already.
+	PrepareVolumes struct {
+		Operation      string // its uuid
+		Create, Remove resources.Resources
+	}
+
 	// Subscribe opens a session at the leading master.
 	Subscribe struct {
 		Session   Session
@@ -128,6 +137,7 @@ func (Abort) effect()          {}
 func (Await) effect()          {}
 func (SendSignal) effect()     {}
 func (Destroy) effect()        {}
+func (PrepareVolumes) effect() {}
 func (Subscribe) effect()      {}
 func (Send) effect()           {}
 func (Disconnect) effect()     {}

@@ -76,6 +76,10 @@ type (
 	// ExecutorDisconnected is the end of a stream, whoever ended it.
 	ExecutorDisconnected struct{ Stream Stream }
 
+	// VolumesPrepared says that the folders of an operation are as it wants them,
+	// or why not; then they are as they were.
+	VolumesPrepared struct{ Operation, Why string }
+
 	// Tick says that a Deadline has passed.
 	Tick struct{}
 )
@@ -91,16 +95,17 @@ type End struct {
 	Rebooted bool   // not Known because the machine was restarted
 }
 
-func (Recovered) event()    {}
-func (Checkpointed) event() {}
-func (Connecting) event()   {}
-func (Received) event()     {}
-func (Disconnected) event() {}
-func (Launched) event()     {}
-func (LaunchFailed) event() {}
-func (Exited) event()       {}
-func (Destroyed) event()    {}
-func (Tick) event()         {}
+func (Recovered) event()       {}
+func (Checkpointed) event()    {}
+func (Connecting) event()      {}
+func (Received) event()        {}
+func (Disconnected) event()    {}
+func (Launched) event()        {}
+func (LaunchFailed) event()    {}
+func (Exited) event()          {}
+func (Destroyed) event()       {}
+func (VolumesPrepared) event() {}
+func (Tick) event()            {}
 
 func (ExecutorSubscribed) event()   {}
 func (ExecutorCalled) event()       {}

@@ -22,6 +22,9 @@ func (a *Agent) restore(now time.Time, ev Recovered) {
 	if !a.identify(old, ev.Rebooted) {
 		return
 	}
+	if !a.restoreHoldings(ev.Records) {
+		return
+	}
 	alive := make(map[mesos.ContainerID]bool, len(ev.Alive))
 	for _, id := range ev.Alive {
 		alive[id] = true

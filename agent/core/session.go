@@ -5,8 +5,10 @@ import (
 	"slices"
 	"time"
 
+	"github.com/soukproject/souk/agent/statusupdate"
 	"github.com/soukproject/souk/proto/mesos"
 	linkpb "github.com/soukproject/souk/proto/mesos/link"
+	"github.com/soukproject/souk/proto/mesos/resources"
 	mesospb "github.com/soukproject/souk/proto/mesos/v1"
 )
 
@@ -30,13 +32,23 @@ func (s *session) deadline() (at time.Time, ok bool) {
 	return s.heard.Add(s.patience), s.id != 0 && !s.broken
 }
 
-// connecting tells all that the agent is and has.
-func (a *Agent) connecting(now time.Time, id Session) {
+// connectLater begins an attempt to subscribe, once what it tells is stored.
+func (a *Agent) connectLater(now time.Time, id Session) {
+	a.session, a.parked = session{}, nil
+	a.pause()
+	if a.leaving == "" && a.unsettled() {
+		a.connecting = id
+		return
+	}
+	a.connect(now, id)
+}
+
+// connect tells all that the agent is and has.
+func (a *Agent) connect(now time.Time, id Session) {
 	if a.leaving != "" {
 		a.emit(Disconnect{Session: id, Why: a.leaving})
 		return
 	}
-	a.pause()
 	a.session = session{id: id, heard: now, patience: registerPatience}
 	a.emit(Subscribe{Session: id, Subscribe: a.subscribe()})
 }
@@ -44,7 +56,8 @@ func (a *Agent) connecting(now time.Time, id Session) {
 func (a *Agent) subscribe() *linkpb.Subscribe {
 	s := &linkpb.Subscribe{
 		Agent:        a.info,
-		Total:        a.info.GetResources(),
+		Total:        a.total.Proto(resources.PostRefinement),
+		Operations:   a.operationMessages(),
 		Capabilities: Capabilities(),
 		Version:      &a.cfg.Version,
 		Boot:         &a.cfg.Boot,
@@ -81,6 +94,9 @@ func Capabilities() []*mesospb.AgentInfo_Capability {
 		mesospb.AgentInfo_Capability_MULTI_ROLE,
 		mesospb.AgentInfo_Capability_HIERARCHICAL_ROLE,
 		mesospb.AgentInfo_Capability_RESERVATION_REFINEMENT,
+		mesospb.AgentInfo_Capability_RESOURCE_PROVIDER,
+		mesospb.AgentInfo_Capability_RESIZE_VOLUME,
+		mesospb.AgentInfo_Capability_AGENT_OPERATION_FEEDBACK,
 		mesospb.AgentInfo_Capability_TASK_RESOURCE_LIMITS,
 	} {
 		list = append(list, &mesospb.AgentInfo_Capability{Type: c.Enum()})
@@ -89,10 +105,14 @@ func Capabilities() []*mesospb.AgentInfo_Capability {
 }
 
 func (a *Agent) disconnected(id Session) {
+	if id == a.connecting {
+		a.connecting = 0
+		return
+	}
 	if id != a.session.id {
 		return // an attempt that was refused, or one replaced since
 	}
-	a.session = session{}
+	a.session, a.parked = session{}, nil
 	a.pause()
 }
 
@@ -105,7 +125,7 @@ func (a *Agent) pause() {
 
 // hangUp ends the session from this side.
 func (a *Agent) hangUp(why string) {
-	a.session.broken = true
+	a.session.broken, a.parked = true, nil
 	a.pause()
 	a.emit(Disconnect{Session: a.session.id, Why: why})
 }
@@ -150,6 +170,12 @@ func (a *Agent) dispatch(now time.Time, e *linkpb.Event) {
 		a.hangUp(fmt.Sprintf("master sent %v before REGISTERED", t))
 	case t == linkpb.Event_PING:
 		a.send(&linkpb.Message{Type: linkpb.Message_PONG.Enum()})
+	case a.working != nil:
+		a.parked = append(a.parked, e)
+	case t == linkpb.Event_APPLY_OPERATION:
+		a.applyOperation(now, e.GetApplyOperation())
+	case t == linkpb.Event_ACKNOWLEDGE_OPERATION:
+		a.acknowledgeOperation(e.GetAcknowledgeOperation())
 	case t == linkpb.Event_RUN_TASK:
 		a.runTask(now, e.GetRunTask())
 	case t == linkpb.Event_KILL_TASK:
@@ -186,6 +212,9 @@ func (a *Agent) registered(now time.Time, r *linkpb.Registered) {
 	a.session.patience = patience(r)
 	for t := range a.tasks() {
 		a.sendUpdate(t, t.stream.Resume(now))
+	}
+	for _, op := range a.operations {
+		a.tellOperation(now, op, statusupdate.MinBackoff)
 	}
 }
 

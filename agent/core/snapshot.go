@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/soukproject/souk/proto/mesos"
+	"github.com/soukproject/souk/proto/mesos/resources"
 	mesospb "github.com/soukproject/souk/proto/mesos/v1"
 )
 
@@ -18,6 +19,8 @@ type Snapshot struct {
 	Frameworks []Framework
 	Completed  []Framework
 	Counters   Counters
+	Total      resources.Resources // dynamic reservations and volumes included
+	Operations []*mesospb.Operation
 }
 
 // Framework is a framework as a Snapshot shows it.
@@ -58,6 +61,8 @@ func (a *Agent) Snapshot() Snapshot {
 		Frameworks: viewAll(a.frameworks, (*framework).view),
 		Completed:  viewAll(a.completed, (*framework).view),
 		Counters:   a.counters,
+		Total:      a.total,
+		Operations: a.operationMessages(),
 	}
 }
 

@@ -46,7 +46,7 @@ func (a *Agent) runTask(now time.Time, e *linkpb.RunTask) {
 	if changed {
 		records = append(records, f.record())
 	}
-	if refusal := a.cannot(info); refusal != nil {
+	if refusal := a.refusalOf(f, info); refusal != nil {
 		status := a.agentStatus(now, t, refusal.state, refusal.reason, refusal.why)
 		a.store(now, t, func(time.Time) { a.denyExecutor(t, e) }, append(records, t.record()), status)
 		return

@@ -265,16 +265,9 @@ func (a *api) teardown(w http.ResponseWriter, r *http.Request) {
 }
 
 func (a *api) tearDown(w http.ResponseWriter, r *http.Request) error {
-	if err := callevent.CheckMethod(w, r, http.MethodPost); err != nil {
-		return err
-	}
-	body, err := callevent.ReadBody(w, r, callevent.ReadOptions{MaxBytes: maxForm})
+	form, err := readForm(w, r)
 	if err != nil {
 		return err
-	}
-	form, err := url.ParseQuery(string(body))
-	if err != nil {
-		return callevent.Errorf(http.StatusBadRequest, "Unable to decode query string: %v", err)
 	}
 	if !form.Has("frameworkId") {
 		return callevent.Errorf(http.StatusBadRequest, "Missing 'frameworkId' query parameter in the request body")

@@ -43,7 +43,9 @@ func (a *api) operate(w http.ResponseWriter, r *http.Request) error {
 		return a.setLoggingLevel(w, call.GetSetLoggingLevel())
 	case masterpb.Call_TEARDOWN, masterpb.Call_UPDATE_WEIGHTS, masterpb.Call_UPDATE_QUOTA, masterpb.Call_SET_QUOTA, masterpb.Call_REMOVE_QUOTA,
 		masterpb.Call_MARK_AGENT_GONE, masterpb.Call_DRAIN_AGENT, masterpb.Call_DEACTIVATE_AGENT, masterpb.Call_REACTIVATE_AGENT,
-		masterpb.Call_UPDATE_MAINTENANCE_SCHEDULE, masterpb.Call_START_MAINTENANCE, masterpb.Call_STOP_MAINTENANCE:
+		masterpb.Call_UPDATE_MAINTENANCE_SCHEDULE, masterpb.Call_START_MAINTENANCE, masterpb.Call_STOP_MAINTENANCE,
+		masterpb.Call_RESERVE_RESOURCES, masterpb.Call_UNRESERVE_RESOURCES, masterpb.Call_CREATE_VOLUMES, masterpb.Call_DESTROY_VOLUMES,
+		masterpb.Call_GROW_VOLUME, masterpb.Call_SHRINK_VOLUME:
 		return a.act(w, r, call)
 	}
 	response, err := a.query(r.Context(), call)
@@ -150,9 +152,10 @@ func answers(t masterpb.Call_Type) (func(*api, *core.Snapshot) *masterpb.Respons
 			return &masterpb.Response{Type: masterpb.Response_GET_MAINTENANCE_STATUS.Enum(),
 				GetMaintenanceStatus: &masterpb.Response_GetMaintenanceStatus{Status: v.MaintenanceStatus()}}
 		}, true
-	case masterpb.Call_GET_OPERATIONS: // none outlive their ACCEPT yet
-		return func(*api, *core.Snapshot) *masterpb.Response {
-			return &masterpb.Response{Type: masterpb.Response_GET_OPERATIONS.Enum(), GetOperations: &masterpb.Response_GetOperations{}}
+	case masterpb.Call_GET_OPERATIONS:
+		return func(_ *api, v *core.Snapshot) *masterpb.Response {
+			return &masterpb.Response{Type: masterpb.Response_GET_OPERATIONS.Enum(),
+				GetOperations: &masterpb.Response_GetOperations{Operations: v.Operations}}
 		}, true
 	}
 	return nil, false

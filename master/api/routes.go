@@ -27,6 +27,10 @@ func (a *api) routes() []routing.Route {
 		routing.Route{Path: "/master/weights", Handler: led(a.weights)},
 		routing.Route{Path: "/master/quota", Handler: led(a.quota)},
 		routing.Route{Path: "/master/teardown", Handler: led(a.teardown)},
+		routing.Route{Path: "/master/reserve", Handler: led(a.onResources("resources", reserveCall))},
+		routing.Route{Path: "/master/unreserve", Handler: led(a.onResources("resources", unreserveCall))},
+		routing.Route{Path: "/master/create-volumes", Handler: led(a.onResources("volumes", createVolumesCall))},
+		routing.Route{Path: "/master/destroy-volumes", Handler: led(a.onResources("volumes", destroyVolumesCall))},
 		routing.Route{Path: "/master/allocator/explain", Handler: led(a.explain)},
 		routing.Route{Path: "/master/maintenance/schedule", Handler: led(a.maintenanceSchedule)},
 		routing.Route{Path: "/master/maintenance/status", Handler: led(a.maintenanceStatus)},
@@ -49,7 +53,6 @@ func (a *api) routes() []routing.Route {
 func absent() []routing.Route {
 	var routes []routing.Route
 	for _, path := range []string{
-		"/master/reserve", "/master/unreserve", "/master/create-volumes", "/master/destroy-volumes",
 		"/files/browse", "/files/read", "/files/download", "/files/debug",
 	} {
 		routes = append(routes, routing.Route{Path: path, Handler: func(w http.ResponseWriter, _ *http.Request) {

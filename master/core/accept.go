@@ -3,7 +3,9 @@ package core
 import (
 	"errors"
 	"fmt"
+	"time"
 
+	"github.com/soukproject/souk/master/allocator"
 	"github.com/soukproject/souk/master/validation"
 	"github.com/soukproject/souk/proto/mesos"
 	"github.com/soukproject/souk/proto/mesos/resources"
@@ -17,7 +19,10 @@ type acceptance struct {
 	framework *framework
 	agent     *agent
 	role      string
+	offered   resources.Resources
 	left      resources.Resources
+	idle      resources.Resources // shared volumes that no task uses yet; they are in left however many do
+	later     resources.Resources // resized volumes, for later offers
 }
 
 // accept uses offers: operations run in order, each on what the ones before left
@@ -41,13 +46,39 @@ func (m *Master) accept(f *framework, call *schedulerpb.Call_Accept) {
 	for _, o := range offers {
 		m.count.offersAccepted++
 		m.forgetOffer(o)
-		acc.left = acc.left.Add(o.resources)
+		acc.offered = acc.offered.Add(o.resources)
 	}
+	acc.left, acc.idle = acc.offered, acc.offered.Shared()
 	for _, op := range call.GetOperations() {
 		m.operate(acc, op)
 	}
-	if !acc.left.IsEmpty() {
-		m.cfg.Allocator.Decline(m.now, f.id, acc.agent.id, acc.left, refuseFor(call.GetFilters()))
+	m.returnRest(acc, refuseFor(call.GetFilters()))
+}
+
+// returnRest gives back what was not used. What operations made of it is not
+// refused: it can be offered again at once (mesos-api 8.8, 5).
+func (m *Master) returnRest(acc *acceptance, refuse time.Duration) {
+	rest := acc.left.NonShared().Add(acc.idle)
+	made := rest.Minus(acc.offered)
+	if refused := rest.Minus(made); !refused.IsEmpty() {
+		m.cfg.Allocator.Decline(m.now, acc.framework.id, acc.agent.id, refused, refuse)
+	}
+	if made = made.Add(acc.later); !made.IsEmpty() {
+		m.cfg.Allocator.Recover(m.now, acc.framework.id, acc.agent.id, made)
+	}
+}
+
+// consume takes what a task uses from what is left. A shared volume is there for
+// the next one, too.
+func (m *Master) consume(acc *acceptance, used resources.Resources) {
+	acc.left, _ = acc.left.Sub(used.NonShared())
+	for _, x := range used.Shared() {
+		one := resources.Resources{x}
+		if idle, ok := acc.idle.Sub(one); ok {
+			acc.idle = idle
+			continue
+		}
+		m.cfg.Allocator.Hold(m.now, allocator.Holding{Framework: acc.framework.id, Resources: one}, acc.agent.id)
 	}
 }
 
@@ -129,7 +160,7 @@ func (m *Master) operate(acc *acceptance, op *mesospb.Offer_Operation) {
 			m.refuseTask(acc.framework, t, mesospb.TaskState_TASK_ERROR, mesospb.TaskStatus_REASON_TASK_GROUP_INVALID, unsupported(op.GetType().String()))
 		}
 	default:
-		m.operationError(acc.framework, op, unsupported(op.GetType().String()))
+		m.transform(acc, op)
 	}
 }
 
@@ -140,6 +171,7 @@ func (m *Master) operationError(f *framework, op *mesospb.Offer_Operation, text 
 	if op.Id == nil || op.GetType() == mesospb.Offer_Operation_LAUNCH || op.GetType() == mesospb.Offer_Operation_LAUNCH_GROUP {
 		return
 	}
+	m.countOperation(op, mesospb.OperationState_OPERATION_ERROR)
 	m.tellFramework(f, operationEvent(&mesospb.OperationStatus{
 		OperationId: op.GetId(), State: mesospb.OperationState_OPERATION_ERROR.Enum(), Message: new(text),
 	}))
@@ -224,7 +256,7 @@ func (m *Master) refuseTask(f *framework, t *mesospb.TaskInfo, state mesospb.Tas
 // run sends a task that is described in full to its agent. What it uses was held
 // for the offer and is held on.
 func (m *Master) run(acc *acceptance, t *mesospb.TaskInfo, used resources.Resources) {
-	acc.left, _ = acc.left.Sub(used)
+	m.consume(acc, used)
 	launches := m.bringExecutor(acc, t.GetExecutor())
 	row := m.addTask(acc.framework, acc.agent, t, used, mesospb.TaskState_TASK_STAGING)
 	m.tellAgent(acc.agent, runTaskEvent(acc.framework, t, launches))

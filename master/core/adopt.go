@@ -31,6 +31,7 @@ func (m *Master) adopt(a *agent, s *linkpb.Subscribe, first bool) {
 		}
 		return nil
 	}
+	m.adoptOperations(a, s.GetOperations())
 	m.adoptExecutors(a, s.GetExecutors(), owner)
 	reported := map[uint32]bool{}
 	for _, t := range s.GetTasks() {
@@ -49,15 +50,18 @@ func (m *Master) adopt(a *agent, s *linkpb.Subscribe, first bool) {
 func (m *Master) makeRoom(a *agent, used resources.Resources) {
 	free, ok := a.free()
 	if ok {
-		free, ok = free.Sub(a.offered.Unallocated())
+		free, ok = free.Sub(a.offered.NonShared().Unallocated())
 	}
-	if !ok || !free.Contains(used.Unallocated()) {
+	if !ok || !free.Contains(used.NonShared().Unallocated()) {
 		m.rescindAll(a)
 	}
 }
 
 // free is what an agent has and does not use; false if it uses more than it has.
-func (a *agent) free() (resources.Resources, bool) { return a.total.Sub(a.used.Unallocated()) }
+// A shared volume is free however many use it.
+func (a *agent) free() (resources.Resources, bool) {
+	return a.total.Sub(a.used.NonShared().Unallocated())
+}
 
 // ownerOf is the framework of something an agent has; one that nobody has heard
 // of is recovered from what the agent knows of it.

@@ -40,6 +40,7 @@ type agent struct {
 	answers              []*allocatorpb.InverseOfferStatus // to inverse offers; replaced, never changed
 	tasks                chain                             // those that are not unreachable or completed
 	executors            []executor
+	operations           []*operation                    // oldest first
 	kills                map[taskKey]*mesospb.KillPolicy // asked for while it was away
 }
 
@@ -139,6 +140,7 @@ func (m *Master) markedUnreachable(ev markedUnreachable) {
 		m.unreachable[ev.id] = &lostAgent{standing: a.standing, info: a.info, since: ev.since}
 		m.count.unreachableCompleted++
 		m.count.removed["unhealthy"]++
+		m.endOperations(a, mesospb.OperationState_OPERATION_UNREACHABLE, "Agent is unreachable: "+ev.why)
 		m.partAgent(a, func(row uint32) { m.loseTask(row, ev.since, ev.why) })
 		m.forgetAgent(a)
 	}
@@ -156,6 +158,7 @@ func (m *Master) unregistered(ev unregistered) {
 // removeAgent ends an agent whose id will not come back, and its tasks for good.
 func (m *Master) removeAgent(a *agent, cause string) {
 	text := "Agent " + a.hostname + " removed: " + cause
+	m.endOperations(a, mesospb.OperationState_OPERATION_UNKNOWN, text)
 	m.partAgent(a, func(row uint32) {
 		m.endTask(row, mesospb.TaskState_TASK_LOST, mesospb.TaskStatus_REASON_AGENT_REMOVED, text)
 	})

@@ -67,6 +67,8 @@ func (m *Master) call(f *framework, c *schedulerpb.Call) (code int, text string)
 		m.message(f, c.GetMessage())
 	case schedulerpb.Call_RECONCILE_OPERATIONS:
 		m.reconcileOperations(f, c.GetReconcileOperations())
+	case schedulerpb.Call_ACKNOWLEDGE_OPERATION_STATUS:
+		m.acknowledgeOperation(f, c.GetAcknowledgeOperationStatus())
 	case schedulerpb.Call_UPDATE_FRAMEWORK:
 		return m.updateFramework(f, c.GetUpdateFramework())
 	case schedulerpb.Call_REQUEST:
@@ -77,8 +79,6 @@ func (m *Master) call(f *framework, c *schedulerpb.Call) (code int, text string)
 	case schedulerpb.Call_DECLINE_INVERSE_OFFERS:
 		x := c.GetDeclineInverseOffers()
 		m.answerInverse(f, x.GetInverseOfferIds(), x.GetFilters(), allocatorpb.InverseOfferStatus_DECLINE)
-	case schedulerpb.Call_ACKNOWLEDGE_OPERATION_STATUS:
-		m.refuse("call", string(f.id), unsupported(c.GetType().String()))
 	default:
 		return 501, unsupported(c.GetType().String())
 	}

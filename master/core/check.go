@@ -11,7 +11,7 @@ import (
 // Check says which of the things that always hold between two steps do not hold;
 // nil if all do. It reads everything: it is for tests and simulations.
 func (m *Master) Check() error {
-	return errors.Join(m.checkAgents(), m.checkFrameworks(), m.checkOffers(), m.checkTasks(), m.checkSessions(), m.checkTimers(), m.checkAllocator(), m.checkQuotas(), m.checkMaintenance())
+	return errors.Join(m.checkAgents(), m.checkFrameworks(), m.checkOffers(), m.checkTasks(), m.checkSessions(), m.checkTimers(), m.checkAllocator(), m.checkQuotas(), m.checkMaintenance(), m.checkOperations())
 }
 
 // checkAgents: what an agent has is free, offered or used, each part once.
@@ -85,13 +85,13 @@ func (m *Master) checkFree(a *agent) error {
 		return nil // it came back with less than it uses
 	}
 	if m.cfg.Optimist == nil {
-		if !free.Contains(a.offered.Unallocated()) {
+		if !free.Contains(a.offered.NonShared().Unallocated()) {
 			return fmt.Errorf("agent %s has %s free, but offers %s", a.id, free, a.offered)
 		}
 		return nil
 	}
 	for _, o := range a.offers {
-		if !free.Contains(o.resources.Unallocated()) {
+		if !free.Contains(o.resources.NonShared().Unallocated()) {
 			return fmt.Errorf("agent %s has %s free, but offers %s to %s", a.id, free, o.resources, o.framework.id)
 		}
 	}
@@ -305,6 +305,29 @@ func (m *Master) checkMaintenance() error {
 	}
 	if asked != len(m.inverseOffers) {
 		errs = append(errs, fmt.Errorf("%d inverse offers, %d on agents", len(m.inverseOffers), asked))
+	}
+	return errors.Join(errs...)
+}
+
+// checkOperations: each is on an agent that is there, and found by its ids.
+func (m *Master) checkOperations() error {
+	var errs []error
+	listed := 0
+	for _, a := range m.agents {
+		listed += len(a.operations)
+		for _, op := range a.operations {
+			if m.operations[op.uuid] != op || op.agent != a {
+				errs = append(errs, fmt.Errorf("operation %x is not found by its id", op.uuid))
+			}
+		}
+	}
+	for name, op := range m.operationOf {
+		if m.operations[op.uuid] != op || op.name() != name {
+			errs = append(errs, fmt.Errorf("operation %s is forgotten, but known by its name", name.id))
+		}
+	}
+	if listed != len(m.operations) {
+		errs = append(errs, fmt.Errorf("%d operations, %d on agents", len(m.operations), listed))
 	}
 	return errors.Join(errs...)
 }

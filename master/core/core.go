@@ -113,6 +113,9 @@ type Master struct {
 	frameworkIDs     uint64
 	frameworkHandles uint32
 
+	operations  map[operationID]*operation
+	operationOf map[operationName]*operation // those whose status is wanted
+
 	offers   map[uint64]*offer
 	offerIDs uint64
 	tasks    *taskTable
@@ -149,6 +152,8 @@ func New(cfg Config) *Master {
 		frameworks:  map[mesos.FrameworkID]*framework{},
 		frameworkOf: map[uint32]*framework{},
 		streams:     map[Stream]*framework{},
+		operations:  map[operationID]*operation{},
+		operationOf: map[operationName]*operation{},
 		offers:      map[uint64]*offer{},
 		maintenance: newMaintenance(nil), wantedMaintenance: newMaintenance(nil),
 		inverse: inverseAllocator(cfg), inverseOffers: map[uint64]*inverseOffer{},

@@ -43,7 +43,7 @@ func (m *Master) bringExecutor(acc *acceptance, x *mesospb.ExecutorInfo) bool {
 		return false
 	}
 	used, _ := resources.FromProto(x.GetResources())
-	acc.left, _ = acc.left.Sub(used)
+	m.consume(acc, used)
 	m.chargeExecutor(a, f, x, used)
 	return true
 }

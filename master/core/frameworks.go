@@ -312,6 +312,7 @@ func (m *Master) removeFramework(f *framework) {
 		m.endTask(row, mesospb.TaskState_TASK_KILLED, mesospb.TaskStatus_REASON_FRAMEWORK_REMOVED,
 			"Framework "+string(f.id)+" removed")
 	}
+	m.orphanOperations(f)
 	f.unregistered, f.recovered, f.completed = m.now, false, true
 	m.strikeAnswers(f)
 	m.cfg.Allocator.RemoveFramework(m.now, f.id)

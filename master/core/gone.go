@@ -49,6 +49,7 @@ func (m *Master) markedGone(ev markedGone) {
 		if a.session != 0 {
 			m.tellAgent(a, &linkpb.Event{Type: linkpb.Event_SHUTDOWN.Enum(), Shutdown: &linkpb.Shutdown{Message: new(goneText)}})
 		}
+		m.endOperations(a, mesospb.OperationState_OPERATION_GONE_BY_OPERATOR, goneText)
 		m.partAgent(a, func(row uint32) { m.goneTask(row, ev.reason) })
 		m.forgetAgent(a)
 	}

@@ -74,6 +74,8 @@ func (m *Master) agentSaid(a *agent, msg *linkpb.Message) {
 		m.executorMessage(a, msg.GetExecutorMessage())
 	case linkpb.Message_RESOURCES:
 		m.totalChanged(a, msg.GetResources())
+	case linkpb.Message_OPERATION_UPDATE:
+		m.operationUpdate(a, msg.GetOperationUpdate())
 	case linkpb.Message_UNREGISTER:
 		m.unregister(a)
 	case linkpb.Message_PONG: // being heard is enough

@@ -30,20 +30,24 @@ type counters struct {
 	offersStale, claimsLost                    int // of optimistic offers
 	allocations                                int
 
-	statusUpdates, acknowledgements     validity
-	frameworkMessages, executorMessages validity
+	operations map[operationEnd]int // how they ended
+
+	statusUpdates, acknowledgements             validity
+	operationUpdates, operationAcknowledgements validity
+	frameworkMessages, executorMessages         validity
 }
 
 func newCounters() counters {
 	return counters{
 		messages: map[string]int{}, calls: map[schedulerpb.Call_Type]int{},
 		ended: map[mesospb.TaskState]int{}, causes: map[string]int{}, removed: map[string]int{},
+		operations: map[operationEnd]int{},
 	}
 }
 
 func (c counters) clone() counters {
 	c.messages, c.calls, c.ended = maps.Clone(c.messages), maps.Clone(c.calls), maps.Clone(c.ended)
-	c.causes, c.removed = maps.Clone(c.causes), maps.Clone(c.removed)
+	c.causes, c.removed, c.operations = maps.Clone(c.causes), maps.Clone(c.removed), maps.Clone(c.operations)
 	return c
 }
 
@@ -77,6 +81,7 @@ func (s *Snapshot) Metrics() map[string]float64 {
 	s.resourceMetrics(out)
 	s.messageMetrics(out)
 	s.quotaMetrics(out)
+	s.operationMetrics(out)
 	return out
 }
 
@@ -194,6 +199,7 @@ func (s *Snapshot) messageMetrics(out map[string]float64) {
 	for name, v := range map[string]validity{
 		"framework_to_executor_messages": s.count.frameworkMessages, "executor_to_framework_messages": s.count.executorMessages,
 		"status_updates": s.count.statusUpdates, "status_update_acknowledgements": s.count.acknowledgements,
+		"operation_status_updates": s.count.operationUpdates, "operation_status_update_acknowledgements": s.count.operationAcknowledgements,
 	} {
 		out["master/valid_"+name], out["master/invalid_"+name] = float64(v.valid), float64(v.invalid)
 	}

@@ -35,6 +35,10 @@ func (m *Master) operated(ev Operated) {
 	case masterpb.Call_STOP_MAINTENANCE:
 		m.stopMaintenance(ev.Request, c.GetStopMaintenance().GetMachines())
 	default:
+		if agent, op := onResources(c); op != nil {
+			m.operateOn(ev, agent, op)
+			return
+		}
 		m.reply(ev.Request, 501, unsupported(c.GetType().String()))
 	}
 }

@@ -66,33 +66,3 @@ func (m *Master) latest(row uint32, reason mesospb.TaskStatus_Reason, text strin
 	}
 	return s
 }
-
-// reconcileOperations answers for operations, of which this version knows none
-// (mesos-api 9.3).
-func (m *Master) reconcileOperations(f *framework, call *schedulerpb.Call_ReconcileOperations) {
-	m.count.messages["reconcile_operations"]++
-	for _, op := range call.GetOperations() {
-		state, text := m.operationVerdict(op.GetAgentId())
-		m.tellFramework(f, operationEvent(&mesospb.OperationStatus{
-			OperationId: op.GetOperationId(), State: state.Enum(), Message: new(text),
-			AgentId: op.GetAgentId(), ResourceProviderId: op.GetResourceProviderId(),
-		}))
-	}
-}
-
-func (m *Master) operationVerdict(agent *mesospb.AgentID) (mesospb.OperationState, string) {
-	id := mesos.AgentID(agent.GetValue())
-	switch a := m.agents[id]; {
-	case agent == nil:
-		return mesospb.OperationState_OPERATION_UNKNOWN, "Reconciliation: Operation is unknown and no 'agent_id' was provided"
-	case a != nil && a.recovered:
-		return mesospb.OperationState_OPERATION_RECOVERING, "Reconciliation: Agent is recovered but has not re-registered"
-	case a != nil:
-		return mesospb.OperationState_OPERATION_UNKNOWN, "Reconciliation: Operation is unknown"
-	case m.unreachable[id] != nil:
-		return mesospb.OperationState_OPERATION_UNREACHABLE, "Reconciliation: Agent is unreachable"
-	case !m.gone[id].IsZero():
-		return mesospb.OperationState_OPERATION_GONE_BY_OPERATOR, "Reconciliation: Agent marked gone by operator"
-	}
-	return mesospb.OperationState_OPERATION_UNKNOWN, "Reconciliation: Both operation and agent are unknown"
-}

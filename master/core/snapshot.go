@@ -35,6 +35,7 @@ type Snapshot struct {
 	Quotas              []Quota     // by role; one that was emptied by an update says nothing
 
 	maintenance *maintenance
+	Operations  []*mesospb.Operation // by agent, in the order they came
 
 	whitelist []string
 	tasks     []*page[task]
@@ -126,6 +127,9 @@ func (m *Master) Snapshot() *Snapshot {
 			s.Recovered = append(s.Recovered, Agent{ID: a.id, Hostname: a.hostname, Deactivated: a.deactivated, Drain: a.drain, info: a.info})
 		default:
 			s.Agents = append(s.Agents, m.viewAgent(a))
+			for _, op := range a.operations {
+				s.Operations = append(s.Operations, op.message())
+			}
 		}
 	}
 	for _, f := range m.order {

@@ -101,8 +101,19 @@ func ValidateOperatorCall(c *masterpb.Call) error {
 	default:
 		err = ownField(c, c.GetType().String())
 	}
+	if err == nil {
+		err = ownDisks(c)
+	}
 	if err != nil {
 		return fmt.Errorf("Failed to validate master::Call: %w", err)
+	}
+	return nil
+}
+
+// ownDisks: volumes of resource providers, which need no agent, are not resized.
+func ownDisks(c *masterpb.Call) error {
+	if c.GetGrowVolume() != nil && c.GetGrowVolume().AgentId == nil || c.GetShrinkVolume() != nil && c.GetShrinkVolume().AgentId == nil {
+		return errors.New("Expecting 'agent_id' to be present; only agent default resources are supported right now")
 	}
 	return nil
 }

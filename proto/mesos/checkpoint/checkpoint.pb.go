@@ -587,8 +587,10 @@ func (x *Kill) GetGrace() int64 {
 // Resources is what operations made of the resources of the agent.
 type Resources struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// converted are the dynamic reservations and volumes; the rest is as configured.
-	Converted     []*v1.Resource `protobuf:"bytes,1,rep,name=converted" json:"converted,omitempty"`
+	// from is the part of what is configured that to is made of: dynamic
+	// reservations and volumes.
+	From          []*v1.Resource `protobuf:"bytes,1,rep,name=from" json:"from,omitempty"`
+	To            []*v1.Resource `protobuf:"bytes,2,rep,name=to" json:"to,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -623,9 +625,16 @@ func (*Resources) Descriptor() ([]byte, []int) {
 	return file_mesos_checkpoint_checkpoint_proto_rawDescGZIP(), []int{7}
 }
 
-func (x *Resources) GetConverted() []*v1.Resource {
+func (x *Resources) GetFrom() []*v1.Resource {
 	if x != nil {
-		return x.Converted
+		return x.From
+	}
+	return nil
+}
+
+func (x *Resources) GetTo() []*v1.Resource {
+	if x != nil {
+		return x.To
 	}
 	return nil
 }
@@ -843,9 +852,10 @@ const file_mesos_checkpoint_checkpoint_proto_rawDesc = "" +
 	"\x05Cause\x12\v\n" +
 	"\aUNKNOWN\x10\x00\x12\r\n" +
 	"\tREQUESTED\x10\x01\x12\v\n" +
-	"\aOVERDUE\x10\x02\"=\n" +
-	"\tResources\x120\n" +
-	"\tconverted\x18\x01 \x03(\v2\x12.mesos.v1.ResourceR\tconverted\"\xbb\x01\n" +
+	"\aOVERDUE\x10\x02\"W\n" +
+	"\tResources\x12&\n" +
+	"\x04from\x18\x01 \x03(\v2\x12.mesos.v1.ResourceR\x04from\x12\"\n" +
+	"\x02to\x18\x02 \x03(\v2\x12.mesos.v1.ResourceR\x02to\"\xbb\x01\n" +
 	"\tOperation\x12\x12\n" +
 	"\x04uuid\x18\x01 \x02(\fR\x04uuid\x128\n" +
 	"\fframework_id\x18\x02 \x01(\v2\x15.mesos.v1.FrameworkIDR\vframeworkId\x12-\n" +
@@ -922,18 +932,19 @@ var file_mesos_checkpoint_checkpoint_proto_depIdxs = []int32{
 	17, // 18: souk.checkpoint.Progress.acknowledged:type_name -> mesos.v1.TaskStatus
 	7,  // 19: souk.checkpoint.Progress.kill:type_name -> souk.checkpoint.Kill
 	0,  // 20: souk.checkpoint.Kill.cause:type_name -> souk.checkpoint.Kill.Cause
-	18, // 21: souk.checkpoint.Resources.converted:type_name -> mesos.v1.Resource
-	12, // 22: souk.checkpoint.Operation.framework_id:type_name -> mesos.v1.FrameworkID
-	19, // 23: souk.checkpoint.Operation.info:type_name -> mesos.v1.Offer.Operation
-	20, // 24: souk.checkpoint.Operation.status:type_name -> mesos.v1.OperationStatus
-	12, // 25: souk.checkpoint.Executor.framework_id:type_name -> mesos.v1.FrameworkID
-	16, // 26: souk.checkpoint.Executor.container_id:type_name -> mesos.v1.ContainerID
-	21, // 27: souk.checkpoint.Executor.info:type_name -> mesos.v1.ExecutorInfo
-	28, // [28:28] is the sub-list for method output_type
-	28, // [28:28] is the sub-list for method input_type
-	28, // [28:28] is the sub-list for extension type_name
-	28, // [28:28] is the sub-list for extension extendee
-	0,  // [0:28] is the sub-list for field type_name
+	18, // 21: souk.checkpoint.Resources.from:type_name -> mesos.v1.Resource
+	18, // 22: souk.checkpoint.Resources.to:type_name -> mesos.v1.Resource
+	12, // 23: souk.checkpoint.Operation.framework_id:type_name -> mesos.v1.FrameworkID
+	19, // 24: souk.checkpoint.Operation.info:type_name -> mesos.v1.Offer.Operation
+	20, // 25: souk.checkpoint.Operation.status:type_name -> mesos.v1.OperationStatus
+	12, // 26: souk.checkpoint.Executor.framework_id:type_name -> mesos.v1.FrameworkID
+	16, // 27: souk.checkpoint.Executor.container_id:type_name -> mesos.v1.ContainerID
+	21, // 28: souk.checkpoint.Executor.info:type_name -> mesos.v1.ExecutorInfo
+	29, // [29:29] is the sub-list for method output_type
+	29, // [29:29] is the sub-list for method input_type
+	29, // [29:29] is the sub-list for extension type_name
+	29, // [29:29] is the sub-list for extension extendee
+	0,  // [0:29] is the sub-list for field type_name
 }
 
 func init() { file_mesos_checkpoint_checkpoint_proto_init() }

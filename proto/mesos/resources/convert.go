@@ -121,29 +121,8 @@ func (d *Disk) space() *Disk {
 	return &Disk{Source: d.Source}
 }
 
-// Converted is the part of r that operations made: dynamic reservations and persistent volumes.
-func (r Resources) Converted() Resources {
-	return r.Filter(func(x Resource) bool { return x.PersistentVolume() || x.staticReservations() < len(x.Reservations) })
-}
-
-// Configured is r as it was before any operation: no dynamic reservations, no persistent volumes.
-func (r Resources) Configured() Resources {
-	return r.each(func(x Resource) Resource {
-		n := x.staticReservations()
-		x = emptied(x)
-		x.Reservations = x.Reservations[:n:n]
-		return x
-	})
-}
-
-// staticReservations is how many of a stack come from the configuration; they are the outermost ones.
-func (r *Resource) staticReservations() int {
-	n := 0
-	for n < len(r.Reservations) && !r.Reservations[n].Dynamic {
-		n++
-	}
-	return n
-}
+// Between is the conversion that makes to of from.
+func Between(from, to Resources) Conversion { return Conversion{from.Minus(to), to.Minus(from)} }
 
 // Upgrade rewrites a valid resource in the post-refinement form, in place.
 func Upgrade(p *mesospb.Resource) {

@@ -52,9 +52,9 @@ func TestConversionsAndTheirReverse(t *testing.T) {
 	}
 }
 
-// TestConfiguredUndoesEveryOperation: whatever a chain of operations does to the resources of an agent, they can be
-// had back from what was configured and what was converted.
-func TestConfiguredUndoesEveryOperation(t *testing.T) {
+// TestBetweenSumsUpOperations: whatever a chain of operations does to the resources of an agent, the difference leads
+// there and back.
+func TestBetweenSumsUpOperations(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		static := Resource{Name: "disk", Scalar: Whole(50), Reservations: []Reservation{{Role: "eng"}}}
 		configured := Of(Resource{Name: "cpus", Scalar: Whole(8)}, Resource{Name: "disk", Scalar: Whole(100)}, static)
@@ -74,12 +74,12 @@ func TestConfiguredUndoesEveryOperation(t *testing.T) {
 			}
 			total = after
 		}
-		if !total.Configured().Equal(configured) {
-			t.Fatalf("Configured(%s) = %s, want %s", total, total.Configured(), configured)
+		all := Between(configured, total)
+		if again, err := configured.Convert(all); err != nil || !again.Equal(total) {
+			t.Fatalf("%s with %s for %s: %s, %v, want %s", configured, all.To, all.From, again, err, total)
 		}
-		again, err := configured.Convert(Conversion{total.Converted().Configured(), total.Converted()})
-		if err != nil || !again.Equal(total) {
-			t.Fatalf("from %s: %s, %v, want %s", total.Converted(), again, err, total)
+		if back, err := total.Convert(Conversion{all.To, all.From}); err != nil || !back.Equal(configured) {
+			t.Fatalf("%s with %s for %s: %s, %v, want %s", total, all.From, all.To, back, err, configured)
 		}
 	})
 }
