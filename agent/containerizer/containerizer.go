@@ -74,6 +74,7 @@ type Config struct {
 	Limits   Limits  `json:"limits"`
 	Hostname string  `json:"hostname,omitempty"` // "": the machine's; needs a containerizer that isolates
 	Mounts   []Mount `json:"mounts,omitempty"`   // at most 100
+	Rootfs   *Rootfs `json:"rootfs,omitempty"`   // nil: the machine's files
 	Network  string  `json:"network,omitempty"`  // file of the network namespace to enter; "": the machine's
 
 	// Parent is the id of a running container that this one is nested in: it

@@ -36,6 +36,12 @@ func (c Config) Check() error {
 	if err := c.Command.check(); err != nil {
 		return err
 	}
+	if err := c.Rootfs.check(); err != nil {
+		return err
+	}
+	if c.Rootfs != nil && c.Parent != "" {
+		return fmt.Errorf("a nested container sees the files of its parent: it cannot have an image of its own")
+	}
 	if err := checkMounts(c.Mounts); err != nil {
 		return err
 	}

@@ -55,6 +55,9 @@ func (d driver) Prepare(s *shim.Spec) error {
 	if s.Config.Network != "" {
 		return errors.New("a network of its own needs a containerizer that isolates: run the agent as root with --containerizer=runc")
 	}
+	if s.Config.Rootfs != nil {
+		return errors.New("an image needs a containerizer that isolates: run the agent as root with --containerizer=runc")
+	}
 	return link(s.Config.Sandbox, s.Config.Mounts)
 }
 

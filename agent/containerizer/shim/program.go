@@ -35,6 +35,9 @@ func Resolve(c containerizer.Config) (Program, error) {
 	if err := checkDir("sandbox", c.Sandbox); err != nil {
 		return Program{}, err
 	}
+	if c.Rootfs != nil {
+		return p.inImage(c), nil
+	}
 	p.Dir = c.Command.WorkDir
 	if !filepath.IsAbs(p.Dir) {
 		p.Dir = filepath.Join(c.Sandbox, p.Dir)
@@ -56,6 +59,22 @@ func Resolve(c containerizer.Config) (Program, error) {
 	var err error
 	p.Path, err = lookup(c.Command.Value, p.Dir, p.Env)
 	return p, err
+}
+
+// inImage prepares what can be known of a command without looking into its image.
+func (p Program) inImage(c containerizer.Config) Program {
+	p.Dir = c.Command.WorkDir
+	if !filepath.IsAbs(p.Dir) {
+		p.Dir = filepath.Join(containerizer.SandboxPath, p.Dir)
+	}
+	p.Path, p.Argv = c.Command.Value, c.Command.Args
+	if c.Command.Shell {
+		p.Path, p.Argv = "/bin/sh", []string{"sh", "-c", c.Command.Value}
+	}
+	if len(p.Argv) == 0 {
+		p.Argv = []string{c.Command.Value}
+	}
+	return p
 }
 
 // lastOfEach drops all but the last setting of a variable and keeps the order:
@@ -118,12 +137,7 @@ func lookup(value, dir string, env []string) (string, error) {
 	if strings.Contains(value, "/") {
 		return value, executable(value, dir)
 	}
-	path := defaultPath
-	for _, kv := range env {
-		if v, ok := strings.CutPrefix(kv, "PATH="); ok {
-			path = v
-		}
-	}
+	path := Program{Env: env}.SearchPath()
 	for _, d := range filepath.SplitList(path) {
 		if d == "" {
 			d = "."
@@ -136,6 +150,16 @@ func lookup(value, dir string, env []string) (string, error) {
 		}
 	}
 	return "", fmt.Errorf("command %q: no such program in PATH %s", value, path)
+}
+
+// SearchPath is where programs named without a slash are looked for.
+func (p Program) SearchPath() string {
+	for _, kv := range p.Env {
+		if v, ok := strings.CutPrefix(kv, "PATH="); ok {
+			return v
+		}
+	}
+	return defaultPath
 }
 
 func executable(path, dir string) error {

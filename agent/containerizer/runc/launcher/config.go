@@ -23,11 +23,11 @@ func config(dir shim.Dir, spec shim.Spec, v volumes) (*configs.Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &configs.Config{
+	c := &configs.Config{
 		Rootfs:          dir.Root(),
 		Namespaces:      namespaces(spec.Config.Network),
 		Hostname:        spec.Config.Hostname,
-		Mounts:          append(mounts(), v.mounts...),
+		Mounts:          append(furniture(spec), v.mounts...),
 		MaskPaths:       slices.Concat(masked(), spec.Isolation.Mask, v.masks),
 		ReadonlyPaths:   readonly(),
 		Cgroups:         group(spec),
@@ -37,7 +37,18 @@ func config(dir shim.Dir, spec shim.Spec, v volumes) (*configs.Config, error) {
 		NoNewKeyring:    true,
 		OomScoreAdj:     spec.Isolation.OOMScoreAdj,
 		Seccomp:         seccomp,
-	}, nil
+	}
+	if spec.Config.Rootfs != nil {
+		c.Devices = specconv.AllowedDevices
+	}
+	return c, nil
+}
+
+func furniture(spec shim.Spec) []*configs.Mount {
+	if spec.Config.Rootfs != nil {
+		return imageMounts(spec)
+	}
+	return mounts()
 }
 
 // namespaces are new ones, but for the network's: that is the machine's, or one

@@ -51,7 +51,7 @@ type launched struct {
 }
 
 func launch(dir shim.Dir, spec shim.Spec) (l launched, err error) {
-	if err := mountRoot(dir.Root()); err != nil {
+	if err := mountFiles(dir, &spec); err != nil {
 		return l, err
 	}
 	if spec.Isolation.Cgroup == "" {
@@ -76,6 +76,14 @@ func launch(dir shim.Dir, spec shim.Spec) (l launched, err error) {
 		discard(c)
 	}
 	return l, err
+}
+
+// mountFiles gives the container its root: an image, or the machine's files.
+func mountFiles(dir shim.Dir, spec *shim.Spec) error {
+	if spec.Config.Rootfs != nil {
+		return enterImage(dir, spec)
+	}
+	return mountRoot(dir.Root())
 }
 
 // mountRoot shows the machine's file system at root, in this mount namespace:

@@ -212,6 +212,10 @@ func (v *volume) masks(target string) []string {
 // place finds where the volume goes. In the sandbox it is made; elsewhere the
 // container sees the machine's own files, where nothing must be made.
 func (v *volume) place(sandbox *os.Root) (string, error) {
+	image := v.spec.Config.Rootfs != nil
+	if path.IsAbs(v.Target) && image {
+		return v.Target, nil
+	}
 	if path.IsAbs(v.Target) {
 		return v.Target, v.fits(os.Stat(v.Target))
 	}
@@ -220,6 +224,9 @@ func (v *volume) place(sandbox *os.Root) (string, error) {
 		return "", fmt.Errorf("container path %s cannot be made in the sandbox: %w", v.Target, shim.Reason(err))
 	}
 	info, err := sandbox.Lstat(target)
+	if image {
+		return filepath.Join(containerizer.SandboxPath, target), v.fits(info, err)
+	}
 	return filepath.Join(v.spec.Config.Sandbox, target), v.fits(info, err)
 }
 
