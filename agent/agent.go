@@ -34,6 +34,7 @@ import (
 	"github.com/soukproject/souk/agent/fetcher"
 	"github.com/soukproject/souk/agent/hostinfo"
 	"github.com/soukproject/souk/agent/link"
+	"github.com/soukproject/souk/agent/nested"
 	"github.com/soukproject/souk/agent/network"
 	"github.com/soukproject/souk/agent/sandbox"
 	"github.com/soukproject/souk/internal/daemon"
@@ -57,6 +58,7 @@ type agent struct {
 	writer      *writer
 	boxes       *boxes
 	persistence *persistence
+	nested      *nested.Registry
 	loop        *loop
 	recovered   atomic.Bool
 }
@@ -133,6 +135,9 @@ func newAgent(ctx context.Context, cfg Config, listening net.Addr, log *checkpoi
 		Registration: cfg.Registration, Reregistration: cfg.Reregistration,
 	}), a)
 	a.writer = newWriter(log, a.loop.post, a.collector.Clear, cfg.Log.Named("checkpoint"))
+	if a.nested, err = nested.Open(nested.Config{Containers: containers, WorkDir: cfg.WorkDir, Environment: cfg.Environment}); err != nil {
+		return nil, err
+	}
 	a.boxes = newBoxes(a, containers, networks)
 	a.persistence = newPersistence(a, id.has)
 	a.metrics.AddSource(metrics.System)
@@ -236,7 +241,7 @@ func (a *agent) run(ctx context.Context, ln net.Listener) error {
 
 func (a *agent) handler() http.Handler {
 	return api.New(api.Config{
-		Agent: a, Files: a.files, Store: a.store, Metrics: a.metrics, Address: a.address, Started: a.started,
+		Agent: a, Files: a.files, Store: a.store, Nested: a.nested, Metrics: a.metrics, Address: a.address, Started: a.started,
 		LogDir: a.cfg.Logging.Dir, Flags: a.cfg.Flags, Build: a.cfg.Build,
 	})
 }

@@ -26,7 +26,7 @@ func (a *agent) recover(ctx context.Context) (core.Recovered, error) {
 		a.writer.boot = a.bootID
 	}
 	known := texts(core.Containers(records))
-	alive, err := a.boxes.containers.Recover(ctx, known)
+	alive, err := a.boxes.containers.Recover(ctx, slices.Concat(known, a.nested.Known()))
 	if err != nil {
 		return core.Recovered{}, fmt.Errorf("containers: %w", err)
 	}

@@ -17,6 +17,7 @@ import (
 
 	"github.com/soukproject/souk/agent/containerizer"
 	"github.com/soukproject/souk/agent/core"
+	"github.com/soukproject/souk/agent/nested"
 	"github.com/soukproject/souk/agent/sandbox"
 	"github.com/soukproject/souk/internal/callevent"
 	"github.com/soukproject/souk/internal/daemon"
@@ -60,6 +61,7 @@ type Config struct {
 	Agent   Agent
 	Files   *sandbox.Files
 	Store   *sandbox.Store
+	Nested  *nested.Registry
 	Metrics *metrics.Registry
 	Address string // host:port that others reach the agent at
 	Started time.Time

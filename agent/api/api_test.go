@@ -339,7 +339,17 @@ func TestOperatorCalls(t *testing.T) {
 		{`{"type":"READ_FILE"}`, 400, "Failed to validate agent::Call: Expecting 'read_file' to be present"},
 		{`{"type":"NOPE"}`, 400, "Failed to validate agent::Call: Expecting 'type' to be present"},
 		{`{"type":"UNKNOWN"}`, 501, "501 Not Implemented."},
-		{`{"type":"LAUNCH_CONTAINER"}`, 501, "LAUNCH_CONTAINER"},
+		{`{"type":"GET_OPERATIONS"}`, 200, `"type":"GET_OPERATIONS"`},
+		{`{"type":"GET_RESOURCE_PROVIDERS"}`, 200, `"type":"GET_RESOURCE_PROVIDERS"`},
+		{`{"type":"PRUNE_IMAGES"}`, 501, "PRUNE_IMAGES"},
+		{`{"type":"LAUNCH_CONTAINER"}`, 400, "Expecting 'launch_container' to be present"},
+		{`{"type":"WAIT_NESTED_CONTAINER","wait_nested_container":{"container_id":{"value":"zz"}}}`, 400, "Expecting 'wait_nested_container.container_id.parent' to be present"},
+		{`{"type":"LAUNCH_NESTED_CONTAINER","launch_nested_container":{"container_id":{"value":"a.b","parent":{"value":"p"}}}}`, 400, "'a.b' contains invalid characters"},
+		{`{"type":"LAUNCH_NESTED_CONTAINER","launch_nested_container":{"container_id":{"value":"","parent":{"value":"p"}}}}`, 400, "ID must not be empty"},
+		{`{"type":"LAUNCH_NESTED_CONTAINER_SESSION","launch_nested_container_session":{"container_id":{"value":"s","parent":{"value":"p"}},"container":{"type":"MESOS","linux_info":{"share_cgroups":false}}}}`, 400, "cannot be set to 'false' for nested container sessions"},
+		{`{"type":"LAUNCH_CONTAINER","launch_container":{"container_id":{"value":"s"},"container":{"type":"MESOS","linux_info":{"share_cgroups":true}}}}`, 400, "cannot set 'share_cgroups' to 'true'"},
+		{`{"type":"LAUNCH_CONTAINER","launch_container":{"container_id":{"value":"g","parent":{"value":"n","parent":{"value":"p"}}},"resources":[{"name":"cpus","type":"SCALAR","scalar":{"value":1}}]}}`, 400, "second level or greater cannot specify resources"},
+		{`{"type":"ATTACH_CONTAINER_INPUT"}`, 415, "Expecting 'Content-Type' to be application/recordio for ATTACH_CONTAINER_INPUT call"},
 		{`{"type":`, 400, "Failed to parse body into JSON"},
 	}
 	for _, tt := range tests {

@@ -29,7 +29,7 @@ func (a *api) operator(w http.ResponseWriter, r *http.Request) {
 
 func (a *api) operate(w http.ResponseWriter, r *http.Request) error {
 	if r.Method == http.MethodPost && callevent.StreamingRequest(r) {
-		return callevent.Errorf(http.StatusNotImplemented, "501 Not Implemented. This agent does not have streaming calls yet")
+		return a.attachInput(w, r)
 	}
 	call := &agentpb.Call{}
 	if err := callevent.ReadCall(w, r, call, callevent.ReadOptions{Agent: true}); err != nil {
@@ -38,9 +38,15 @@ func (a *api) operate(w http.ResponseWriter, r *http.Request) error {
 	if err := validate(call); err != nil {
 		return err
 	}
-	codec, _, err := callevent.NegotiateAgent(r)
+	codec, recordIO, err := callevent.NegotiateAgent(r)
 	if err != nil {
 		return err
+	}
+	if stream := a.streaming(call); stream != nil {
+		return stream(r, newProcessStream(w, codec, recordIO))
+	}
+	if r.Header.Get("Message-Accept") != "" {
+		return callevent.Errorf(http.StatusNotAcceptable, "Expecting 'Message-Accept' to be not set for non-streaming responses")
 	}
 	response, err := a.respond(w, r, call)
 	if response != nil {
@@ -64,7 +70,7 @@ func validate(call *agentpb.Call) error {
 		missing = "type"
 	}
 	if missing == "" {
-		return nil
+		return validateNested(call)
 	}
 	return callevent.Errorf(http.StatusBadRequest, "Failed to validate agent::Call: Expecting '%s' to be present", missing)
 }
@@ -94,6 +100,9 @@ func (a *api) respond(w http.ResponseWriter, r *http.Request, call *agentpb.Call
 	case agentpb.Call_READ_FILE:
 		return a.readFile(w, call.GetReadFile())
 	}
+	if isNested(call.GetType()) {
+		return a.nested(w, r, call)
+	}
 	return a.respondWith(r.Context(), call)
 }
 
@@ -114,7 +123,9 @@ func (a *api) respondWith(ctx context.Context, call *agentpb.Call) (*agentpb.Res
 		return &agentpb.Response{Type: agentpb.Response_GET_OPERATIONS.Enum(),
 			GetOperations: &agentpb.Response_GetOperations{Operations: s.Operations}}, nil
 	case agentpb.Call_GET_CONTAINERS:
-		return &agentpb.Response{Type: agentpb.Response_GET_CONTAINERS.Enum(), GetContainers: a.getContainers(ctx, s)}, nil
+		return &agentpb.Response{Type: agentpb.Response_GET_CONTAINERS.Enum(), GetContainers: a.getContainers(ctx, s, call.GetGetContainers())}, nil
+	case agentpb.Call_GET_RESOURCE_PROVIDERS:
+		return &agentpb.Response{Type: agentpb.Response_GET_RESOURCE_PROVIDERS.Enum(), GetResourceProviders: &agentpb.Response_GetResourceProviders{}}, nil
 	case agentpb.Call_GET_TASKS:
 		return &agentpb.Response{Type: agentpb.Response_GET_TASKS.Enum(), GetTasks: getTasks(s)}, nil
 	case agentpb.Call_GET_EXECUTORS:
@@ -202,7 +213,7 @@ func callFileError(w http.ResponseWriter, name string, err error) error {
 	return fmt.Errorf("read '%s': %w", name, err)
 }
 
-func (a *api) getContainers(ctx context.Context, s core.Snapshot) *agentpb.Response_GetContainers {
+func (a *api) getContainers(ctx context.Context, s core.Snapshot, call *agentpb.Call_GetContainers) *agentpb.Response_GetContainers {
 	list := &agentpb.Response_GetContainers{}
 	for _, m := range a.measure(ctx, s, "") {
 		x := m.executor
@@ -215,6 +226,7 @@ func (a *api) getContainers(ctx context.Context, s core.Snapshot) *agentpb.Respo
 			ResourceStatistics: m.statistics,
 		})
 	}
+	list.Containers = append(list.Containers, a.nestedContainers(ctx, s, call)...)
 	return list
 }
 

@@ -155,6 +155,9 @@ func (f *Fake) Wait(ctx context.Context, id string) (containerizer.Termination, 
 	if err != nil {
 		return containerizer.Termination{}, fmt.Errorf("wait for container %s: %w", id, err)
 	}
+	if !c.running() {
+		return c.term, nil
+	}
 	select {
 	case <-c.ended:
 		return c.term, nil

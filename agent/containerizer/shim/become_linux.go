@@ -28,3 +28,14 @@ func Become(s Spec, plan *os.File, path string, argv []string) error {
 	}
 	return os.NewSyscallError("execve", syscall.Exec(path, argv, Environ()))
 }
+
+// openNoLinks follows no symbolic link anywhere in path.
+func openNoLinks(path string, flags int, mode os.FileMode) (*os.File, error) {
+	fd, err := unix.Openat2(unix.AT_FDCWD, path, &unix.OpenHow{
+		Flags: uint64(flags | unix.O_CLOEXEC), Mode: uint64(mode), Resolve: unix.RESOLVE_NO_SYMLINKS,
+	})
+	if err != nil {
+		return nil, &os.PathError{Op: "open", Path: path, Err: err}
+	}
+	return os.NewFile(uintptr(fd), path), nil
+}

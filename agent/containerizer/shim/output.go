@@ -26,7 +26,11 @@ func (s Spec) Output() (stdout, stderr *os.File, err error) {
 func (s Spec) openOutput(name string) (*os.File, error) {
 	path := filepath.Join(s.Config.Sandbox, name)
 	flags := os.O_APPEND | os.O_CREATE | os.O_WRONLY | syscall.O_NOFOLLOW | syscall.O_NONBLOCK
-	f, err := os.OpenFile(path, flags, 0o644)
+	open := os.OpenFile
+	if s.Parent != nil {
+		open = openNoLinks // the sandbox lies in one that belongs to somebody else
+	}
+	f, err := open(path, flags, 0o644)
 	if err != nil {
 		return nil, fmt.Errorf("open %s of the sandbox for output: %w", name, Reason(err))
 	}

@@ -5,8 +5,11 @@ package shim
 import (
 	"bytes"
 	"fmt"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
+	"syscall"
 )
 
 // processes asks ps, which POSIX defines for every Unix.
@@ -69,3 +72,16 @@ func BootID() string { return "" }
 // Adopt cannot be done here: a daemon that detaches itself twice is found by its
 // process group only.
 func Adopt() error { return nil }
+
+// openNoLinks looks at each directory above path first; what changes in between
+// is not seen.
+func openNoLinks(path string, flags int, mode os.FileMode) (*os.File, error) {
+	real, err := filepath.EvalSymlinks(filepath.Dir(path))
+	if err != nil {
+		return nil, err
+	}
+	if real != filepath.Dir(path) {
+		return nil, &os.PathError{Op: "open", Path: path, Err: syscall.ELOOP}
+	}
+	return os.OpenFile(path, flags, mode)
+}

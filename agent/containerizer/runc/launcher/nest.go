@@ -80,7 +80,7 @@ func nested(dir shim.Dir, spec shim.Spec) (*plan, error) {
 
 func (p *plan) outputs(spec shim.Spec) {
 	for i, name := range []string{"stdout", "stderr"} {
-		p.output(i+1, filepath.Join(spec.Config.Sandbox, name), spec.Program.UID, spec.Program.GID)
+		p.output(i+1, filepath.Join(spec.Config.Sandbox, name), spec.Program.UID, spec.Program.GID, spec.Parent == nil)
 	}
 }
 

@@ -25,8 +25,12 @@ type plan struct {
 	err   error // the first of them
 }
 
-func (p *plan) output(fd int, path string, uid, gid int) {
-	p.add(C.PLAN_OUTPUT, []int64{int64(fd), int64(uid), int64(gid)}, path)
+func (p *plan) output(fd int, path string, uid, gid int, links bool) {
+	n := []int64{int64(fd), int64(uid), int64(gid), 1}
+	if links {
+		n[3] = 0
+	}
+	p.add(C.PLAN_OUTPUT, n, path)
 }
 
 func (p *plan) target(pid int, start uint64) {

@@ -19,7 +19,7 @@ struct plan_step {
 };
 
 enum plan_kind {
-	PLAN_OUTPUT = 1, /* fd, uid, gid; path: open a file for appending and give it away */
+	PLAN_OUTPUT = 1, /* fd, uid, gid, 1 to follow no links; path: open a file for appending and give it away */
 	PLAN_TARGET,     /* pid, start time: the process whose container is entered */
 	PLAN_START,      /* namespaces; of a target entered before, they are new ones below its own */
 	PLAN_WRITE,      /* path, text */
