@@ -23,6 +23,8 @@ func (l *loop) perform(e core.Effect) {
 		l.agent.boxes.launch(e)
 	case core.Resize:
 		l.agent.boxes.resize(string(e.Container), containerizer.Limits(e.Limits))
+	case core.Probe:
+		l.agent.boxes.probe(e)
 	case core.Reply:
 		l.executors.reply(e)
 	case core.Tell:

@@ -73,10 +73,6 @@ func beyondExecutor(t *mesospb.TaskInfo) string {
 		return "" // it may do whatever it can
 	case t.GetCommand() == nil:
 		return "A task without 'command'"
-	case t.GetHealthCheck() != nil:
-		return "'health_check'"
-	case t.GetCheck() != nil:
-		return "'check'"
 	}
 	return ""
 }

@@ -62,6 +62,7 @@ type Agent struct {
 	waiting  []waiting // what follows Checkpoints, in order
 	effects  []Effect  // of the step under way
 	counters Counters
+	attempts uint64 // of probes
 }
 
 // New returns an agent that awaits Recovered.
@@ -107,6 +108,8 @@ func (a *Agent) Step(now time.Time, ev Event) []Effect {
 		a.exited(now, ev)
 	case Destroyed:
 		a.destroyed(now, ev.Container)
+	case Probed:
+		a.probed(now, ev)
 	case ExecutorSubscribed:
 		a.executorSubscribed(now, ev)
 	case ExecutorCalled:
@@ -128,8 +131,11 @@ func (a *Agent) Deadline() (at time.Time, ok bool) {
 	var d deadline
 	d.add(a.session.deadline())
 	for t := range a.tasks() {
-		d.add(t.stream.Deadline())
+		d.add(t.resendDue())
 		d.add(t.overdue())
+		for _, p := range t.probes {
+			d.add(p.deadline())
+		}
 	}
 	for _, op := range a.operations {
 		d.add(a.retry(op))
@@ -148,10 +154,13 @@ func (a *Agent) tick(now time.Time) {
 	a.checkSilence(now)
 	a.tickOperations(now)
 	for t := range a.tasks() {
-		a.sendUpdate(t, t.stream.Tick(now))
+		if at, ok := t.resendDue(); ok && !now.Before(at) {
+			a.sendUpdate(t, t.stream.Tick(now))
+		}
 		if at, ok := t.overdue(); ok && !now.Before(at) {
 			a.endOverdue(now, t)
 		}
+		a.probeDue(now, t)
 	}
 	for _, f := range a.frameworks {
 		for _, x := range f.executors {

@@ -26,7 +26,7 @@ func TestNothingIsLost(t *testing.T) {
 		c.log = t.Logf
 		actions := []func(*rapid.T){
 			c.run, c.run, c.kill, c.ackSome, c.ackSome, c.writeSome, c.writeSome, c.answerLaunch, c.answerLaunch,
-			c.exit, c.finishDestroy, c.executorActs, c.executorActs, c.executorActs, c.reconnect, c.tick, c.crash, c.crashInside, c.shutdownFramework,
+			c.exit, c.finishDestroy, c.executorActs, c.executorActs, c.executorActs, c.answerProbe, c.answerProbe, c.reconnect, c.tick, c.crash, c.crashInside, c.shutdownFramework,
 		}
 		for range rapid.IntRange(5, 120).Draw(t, "steps") {
 			rapid.SampledFrom(actions).Draw(t, "action")(t)
@@ -63,7 +63,11 @@ func (c *chaos) run(t *rapid.T) {
 	c.tasks++
 	task := testTask(fmt.Sprintf("t%d", c.tasks))
 	if rapid.IntRange(0, 9).Draw(t, "refusable") == 0 {
-		task.HealthCheck = &mesospb.HealthCheck{}
+		task.Command = nil
+	}
+	if rapid.Bool().Draw(t, "checked") {
+		task.HealthCheck = testHealthCheck(2)
+		task.Check = &mesospb.CheckInfo{Type: mesospb.CheckInfo_COMMAND.Enum(), Command: &mesospb.CheckInfo_Command{Command: &mesospb.CommandInfo{}}}
 	}
 	if rapid.Bool().Draw(t, "limited") {
 		task.MaxCompletionTime = &mesospb.DurationInfo{Nanoseconds: new(int64(20 * time.Second))}
@@ -72,10 +76,22 @@ func (c *chaos) run(t *rapid.T) {
 		mesospb.FrameworkInfo_Capability_TASK_KILLING_STATE, mesospb.FrameworkInfo_Capability_PARTITION_AWARE)
 	ev := runEvent(fw, task)
 	if id := rapid.SampledFrom([]string{"", "e1", "e2"}).Draw(t, "executor"); id != "" {
-		task.Command, task.HealthCheck, task.Executor = nil, nil, testExecutor(fw.GetName(), id)
+		task.Command, task.Executor = nil, testExecutor(fw.GetName(), id)
 		ev.RunTask.LaunchExecutor = new(rapid.IntRange(0, 4).Draw(t, "known") > 0)
 	}
 	c.deliver(ev)
+}
+
+// answerProbe tells the outcome of an attempt, perhaps of one that nobody waits for any more.
+func (c *chaos) answerProbe(t *rapid.T) {
+	if len(c.probes) == 0 {
+		return
+	}
+	p := c.probes[0]
+	c.probes = c.probes[1:]
+	c.step(Probed{Container: p.Run.Container, Number: p.Number, Outcome: Outcome{
+		Done: rapid.Bool().Draw(t, "done"), Exit: int32(rapid.IntRange(0, 1).Draw(t, "exit")),
+	}})
 }
 
 // executorActs lets a framework's own executor do one of the things that it may.

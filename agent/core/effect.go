@@ -1,6 +1,8 @@
 package core
 
 import (
+	"time"
+
 	"github.com/soukproject/souk/proto/mesos"
 	checkpointpb "github.com/soukproject/souk/proto/mesos/checkpoint"
 	linkpb "github.com/soukproject/souk/proto/mesos/link"
@@ -56,6 +58,15 @@ type (
 		Executor  *mesospb.ExecutorInfo
 		Role      string // that its resources are allocated to
 		Limits    Limits
+	}
+	// Probe asks a running task how it is. Probed comes back, in any case and within
+	// the timeout or little more.
+	Probe struct {
+		Run     Run
+		PID     uint32 // of the task, as the host sees it
+		Number  uint64
+		Target  Target
+		Timeout time.Duration // 0: none
 	}
 	// Resize replaces the limits of a running container.
 	Resize struct {
@@ -129,6 +140,7 @@ type (
 
 func (Checkpoint) effect()     {}
 func (Launch) effect()         {}
+func (Probe) effect()          {}
 func (Resize) effect()         {}
 func (Reply) effect()          {}
 func (Tell) effect()           {}
@@ -144,6 +156,16 @@ func (Disconnect) effect()     {}
 func (CollectGarbage) effect() {}
 func (Exit) effect()           {}
 func (Refused) effect()        {}
+
+// A Target is what a Probe tries: a command in the task's container if there is
+// one, an URL if there is a scheme, or else whether a port takes connections.
+type Target struct {
+	Command *mesospb.CommandInfo
+	Scheme  string // http or https
+	Port    uint32 // of the task's own loopback
+	Path    string
+	IPv6    bool
+}
 
 // Command is what the container runs.
 func (l Launch) Command() *mesospb.CommandInfo {

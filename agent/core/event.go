@@ -61,6 +61,13 @@ type (
 	// Destroyed says that a container is cleaned up and forgotten.
 	Destroyed struct{ Container mesos.ContainerID }
 
+	// Probed is the outcome of a Probe.
+	Probed struct {
+		Container mesos.ContainerID
+		Number    uint64
+		Outcome   Outcome
+	}
+
 	// ExecutorSubscribed asks to begin an executor's stream; answered with a Reply,
 	// and after 200 with what is told on it.
 	ExecutorSubscribed struct {
@@ -83,6 +90,15 @@ type (
 	// Tick says that a Deadline has passed.
 	Tick struct{}
 )
+
+// An Outcome is what came of a Probe.
+type Outcome struct {
+	Done      bool   // it came to an end in time
+	Exit      int32  // exit status of a command
+	Status    uint32 // HTTP status
+	Connected bool   // a port took the connection
+	Why       string // what went wrong, in a sentence; "" if nothing did
+}
 
 // An End says how a container ended.
 type End struct {
@@ -107,6 +123,7 @@ func (Destroyed) event()       {}
 func (VolumesPrepared) event() {}
 func (Tick) event()            {}
 
+func (Probed) event()               {}
 func (ExecutorSubscribed) event()   {}
 func (ExecutorCalled) event()       {}
 func (ExecutorDisconnected) event() {}

@@ -114,6 +114,9 @@ func (a *Agent) adopt(now time.Time, x *executor) {
 		news = append(news, a.killing(now, t)...)
 		then = func(now time.Time) { a.terminate(now, t) }
 	}
+	if t.kill == nil {
+		t.beginProbes(now)
+	}
 	if len(news) > 0 || then != nil {
 		a.update(now, t, then, news...)
 	}
@@ -167,6 +170,7 @@ func (a *Agent) exited(now time.Time, ev Exited) {
 	wasLaunched := x.phase == running && !x.launched.IsZero()
 	x.phase = ended
 	x.stop = stop{}
+	x.task.endProbes()
 	a.counters.ExecutorsTerminated++
 	if x.framework.removing {
 		a.forgetTask(x.task, func(time.Time) { a.destroy(x) })

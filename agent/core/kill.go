@@ -95,6 +95,7 @@ func (a *Agent) endOverdue(now time.Time, t *task) {
 // being launched is told when it runs.
 func (a *Agent) beginKill(now time.Time, t *task, k kill) {
 	t.kill = &k
+	t.endProbes()
 	if x := t.executor; x.phase == launching {
 		a.persist(func(time.Time) { a.abort(x) }, t.progress())
 		return
@@ -104,7 +105,7 @@ func (a *Agent) beginKill(now time.Time, t *task, k kill) {
 
 // killing is the update that a framework gets which asked for such.
 func (a *Agent) killing(now time.Time, t *task) []*mesospb.TaskStatus {
-	if t.kill.cause != checkpointpb.Kill_REQUESTED || t.state == mesospb.TaskState_TASK_KILLING ||
+	if t.kill.cause == checkpointpb.Kill_OVERDUE || t.state == mesospb.TaskState_TASK_KILLING ||
 		!t.framework.has(mesospb.FrameworkInfo_Capability_TASK_KILLING_STATE) {
 		return nil
 	}
@@ -118,7 +119,7 @@ func (a *Agent) terminate(now time.Time, t *task) {
 	if x.phase != running || x.stop.next != none {
 		return
 	}
-	if t.kill.cause == checkpointpb.Kill_REQUESTED && t.kill.grace == 0 {
+	if t.kill.cause != checkpointpb.Kill_OVERDUE && t.kill.grace == 0 {
 		x.stop = stop{killing, now}
 		a.escalate(now, x)
 		return

@@ -98,6 +98,7 @@ func (t *task) progress() *checkpointpb.Record {
 		Acknowledged: t.stream.Acknowledged(),
 		Kill:         t.kill.record(),
 	}
+	t.healthRecord(p)
 	if x := t.executor; x != nil && !x.launched.IsZero() {
 		p.Launched = new(stamp(x.launched))
 		if x.pid != 0 {

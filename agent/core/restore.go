@@ -98,6 +98,7 @@ func (a *Agent) rebuildTask(r *checkpointpb.Task) {
 			t.durable, t.sent = true, x.own.subscribed
 		}
 	case id != "":
+		t.probes = newProbes(t.info)
 		x := a.addExecutor(t, mesos.ContainerID(id))
 		x.phase = launching
 	}
@@ -118,6 +119,7 @@ func (a *Agent) rebuildProgress(p *checkpointpb.Progress) {
 	if s := t.stream.Latest(); s != nil {
 		t.state = s.GetState()
 	}
+	t.restoreProbes(p)
 	t.kill = restoreKill(p.GetKill())
 	if t.kill != nil && t.info.GetExecutor() != nil {
 		t.kill.passOn(p.GetKill())

@@ -239,6 +239,13 @@ func (a *Agent) send(m *linkpb.Message) {
 	a.emit(Send{Session: a.session.id, Message: m})
 }
 
+// resendDue is when the oldest update of t is to be sent again. While an
+// acknowledgement is being stored, none is.
+func (t *task) resendDue() (at time.Time, ok bool) {
+	at, ok = t.stream.Deadline()
+	return at, ok && t.settling == 0
+}
+
 // sendUpdate sends an update that t's stream says is due; nil is none. None goes
 // while the acknowledgement of the one before it is being stored.
 func (a *Agent) sendUpdate(t *task, status *mesospb.TaskStatus) {

@@ -14,6 +14,9 @@ func (a *Agent) status(now time.Time, t *task, state mesospb.TaskState) *mesospb
 	if t.executor != nil {
 		s.ContainerStatus = a.containerStatus(t.executor)
 	}
+	if c := t.info.GetCheck(); c != nil {
+		s.CheckStatus = noResult(c.GetType())
+	}
 	return s
 }
 
@@ -68,7 +71,11 @@ func (a *Agent) outcome(now time.Time, t *task, end End, launched bool) *mesospb
 	case t.kill != nil && !end.Known && !launched:
 		return a.unlaunchedStatus(now, t)
 	case t.kill != nil:
-		return a.commandStatus(now, t, mesospb.TaskState_TASK_KILLED, end)
+		s := a.commandStatus(now, t, mesospb.TaskState_TASK_KILLED, end)
+		if t.kill.cause == checkpointpb.Kill_UNHEALTHY {
+			s.Healthy = new(false)
+		}
+		return s
 	case end.OOM:
 		return a.memoryStatus(now, t, a.limits(t.info).memory(), end)
 	case !end.Known && !end.Rebooted && !launched:

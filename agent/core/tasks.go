@@ -27,6 +27,8 @@ type task struct {
 	removed  bool                  // no longer among the framework's tasks
 	settling int                   // acknowledgements that Checkpoints under way will make durable
 
+	probes []*probe // its checks, of a command task
+
 	durable bool // under a framework's own executor: its record is stored
 	sent    bool // and the executor was given it, or may have been
 }
@@ -55,6 +57,7 @@ func (a *Agent) runTask(now time.Time, e *linkpb.RunTask) {
 		a.runUnder(now, t, e.GetLaunchExecutor(), records)
 		return
 	}
+	t.probes = newProbes(info)
 	x := a.newExecutor(t)
 	a.persist(func(time.Time) { a.launch(x) }, append(records, t.record())...)
 }

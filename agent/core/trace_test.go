@@ -109,6 +109,10 @@ func play(t *testing.T, w *world, line string) []Effect {
 		x := w.agent.containers[w.container(arg(1))]
 		delete(w.streams, x.own.stream)
 		return w.step(ExecutorDisconnected{Stream: x.own.stream})
+	case "probed": // what came of the oldest attempt
+		p := w.probes[0]
+		w.probes = w.probes[1:]
+		return w.step(Probed{Container: p.Run.Container, Number: p.Number, Outcome: playOutcome(t, words[1:])})
 	case "message": // fw executor data, from the scheduler
 		return w.deliver(&linkpb.Event{Type: linkpb.Event_EXECUTOR_MESSAGE.Enum(), ExecutorMessage: &linkpb.ExecutorMessage{
 			FrameworkId: &mesospb.FrameworkID{Value: &words[1]}, ExecutorId: &mesospb.ExecutorID{Value: &words[2]}, Data: []byte(arg(3)),
@@ -176,7 +180,12 @@ func playTask(t *testing.T, words []string) *mesospb.TaskInfo {
 		case "grace":
 			task.KillPolicy = &mesospb.KillPolicy{GracePeriod: &mesospb.DurationInfo{Nanoseconds: new(int64(*playGrace(t, value)))}}
 		case "health_check":
-			task.HealthCheck = &mesospb.HealthCheck{}
+			n, err := strconv.Atoi(value)
+			task.HealthCheck = testHealthCheck(uint32(must(t, n, err)))
+		case "check":
+			task.Check = &mesospb.CheckInfo{Type: mesospb.CheckInfo_HTTP.Enum(), Http: &mesospb.CheckInfo_Http{Port: new(uint32(80)), Path: new("/ready")}}
+		case "commandless":
+			task.Command = nil
 		case "driver":
 			task.Container = &mesospb.ContainerInfo{Type: mesospb.ContainerInfo_MESOS.Enum(), Volumes: []*mesospb.Volume{{
 				ContainerPath: new("v"), Source: &mesospb.Volume_Source{Type: mesospb.Volume_Source_DOCKER_VOLUME.Enum()},
@@ -198,6 +207,26 @@ func playGrace(t *testing.T, text string) *time.Duration {
 	}
 	d, err := time.ParseDuration(text)
 	return new(must(t, d, err))
+}
+
+func playOutcome(t *testing.T, words []string) Outcome {
+	o := Outcome{Done: true}
+	for _, word := range words {
+		key, value, _ := strings.Cut(word, "=")
+		n, err := strconv.Atoi("0" + value)
+		must(t, n, err)
+		switch key {
+		case "exit":
+			o.Exit = int32(n)
+		case "status":
+			o.Status = uint32(n)
+		case "late":
+			o = Outcome{Why: "no answer in time"}
+		default:
+			t.Fatalf("unknown outcome %q", word)
+		}
+	}
+	return o
 }
 
 func playEnd(t *testing.T, words []string) End {

@@ -37,6 +37,7 @@ type world struct {
 	acked   map[string]bool                        // uuids the scheduler acknowledged
 	streams map[Stream][]*executorpb.Event         // what executors were told that are subscribed
 	stream  Stream                                 // the last one
+	probes  []Probe                                // attempts under way
 	exit    string                                 // why the agent ended
 	told    map[mesos.TaskID]mesospb.TaskState     // what the last Subscribe said
 	doomed  []mesos.ContainerID                    // to be destroyed
@@ -85,6 +86,7 @@ func scalarResource(name string, x float64) *mesospb.Resource {
 func (w *world) boot(rebooted bool) []Effect {
 	w.pending, w.session, w.seq, w.doomed = nil, 0, 0, nil
 	clear(w.streams)
+	w.probes = nil
 	for id, b := range w.boxes {
 		b.awaited = false
 		if rebooted && b.running {
@@ -157,6 +159,8 @@ func (w *world) perform(e Effect) {
 		}
 		w.begun[task] = true
 		w.boxes[e.Run.Container] = &box{task: task, asked: true}
+	case Probe:
+		w.probes = append(w.probes, e)
 	case Reply:
 		if e.Code == 200 {
 			w.streams[e.Stream] = nil
@@ -355,6 +359,12 @@ func (w *world) show(e Effect) string {
 		return "checkpoint " + strings.Join(showAll(e.Records, w.showRecord), ", ")
 	case Launch:
 		return fmt.Sprintf("launch %s for %s %+v", w.name(e.Run.Container), e.Run.Executor, e.Limits)
+	case Probe:
+		text := fmt.Sprintf("probe %s with %v", w.name(e.Run.Container), e.Timeout)
+		if e.Target.Command != nil {
+			return text + " " + e.Target.Command.GetValue()
+		}
+		return fmt.Sprintf("%s %s :%d %s", text, e.Target.Scheme, e.Target.Port, e.Target.Path)
 	case Resize:
 		return fmt.Sprintf("resize %s %+v", w.name(e.Container), e.Limits)
 	case Reply:
@@ -478,6 +488,15 @@ func showMessage(m *linkpb.Message) string {
 	if s.Reason != nil {
 		text += " " + s.GetReason().String()
 	}
+	if s.Healthy != nil {
+		text += fmt.Sprintf(" healthy=%v", s.GetHealthy())
+	}
+	if c := s.GetCheckStatus(); c != nil {
+		text += " check="
+		if h := c.GetHttp(); h != nil && h.StatusCode != nil {
+			text += fmt.Sprint(c.GetHttp().GetStatusCode())
+		}
+	}
 	if s.Message != nil {
 		text += fmt.Sprintf(" %q", s.GetMessage())
 	}
@@ -534,5 +553,13 @@ func ownStatus(task string, state mesospb.TaskState, n byte) *mesospb.TaskStatus
 	return &mesospb.TaskStatus{
 		TaskId: &mesospb.TaskID{Value: &task}, State: state.Enum(), Source: mesospb.TaskStatus_SOURCE_EXECUTOR.Enum(),
 		Uuid: bytes.Repeat([]byte{n}, 16),
+	}
+}
+
+// testHealthCheck runs a command every 2 seconds, from the first on.
+func testHealthCheck(patience uint32) *mesospb.HealthCheck {
+	return &mesospb.HealthCheck{
+		Type: mesospb.HealthCheck_COMMAND.Enum(), Command: &mesospb.CommandInfo{Value: new("well?")},
+		DelaySeconds: new(1.0), IntervalSeconds: new(2.0), TimeoutSeconds: new(5.0), GracePeriodSeconds: new(4.0), ConsecutiveFailures: &patience,
 	}
 }

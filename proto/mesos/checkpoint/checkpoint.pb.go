@@ -33,6 +33,7 @@ const (
 	Kill_UNKNOWN   Kill_Cause = 0
 	Kill_REQUESTED Kill_Cause = 1 // By the framework, or by an operator through it.
 	Kill_OVERDUE   Kill_Cause = 2 // max_completion_time has passed.
+	Kill_UNHEALTHY Kill_Cause = 3 // Its health check failed too often in a row.
 )
 
 // Enum value maps for Kill_Cause.
@@ -41,11 +42,13 @@ var (
 		0: "UNKNOWN",
 		1: "REQUESTED",
 		2: "OVERDUE",
+		3: "UNHEALTHY",
 	}
 	Kill_Cause_value = map[string]int32{
 		"UNKNOWN":   0,
 		"REQUESTED": 1,
 		"OVERDUE":   2,
+		"UNHEALTHY": 3,
 	}
 )
 
@@ -435,8 +438,11 @@ type Progress struct {
 	// pending are the updates not yet acknowledged by the scheduler, oldest first.
 	Pending []*v1.TaskStatus `protobuf:"bytes,5,rep,name=pending" json:"pending,omitempty"`
 	// acknowledged is the last update that was.
-	Acknowledged  *v1.TaskStatus `protobuf:"bytes,6,opt,name=acknowledged" json:"acknowledged,omitempty"`
-	Kill          *Kill          `protobuf:"bytes,7,opt,name=kill" json:"kill,omitempty"`
+	Acknowledged *v1.TaskStatus `protobuf:"bytes,6,opt,name=acknowledged" json:"acknowledged,omitempty"`
+	Kill         *Kill          `protobuf:"bytes,7,opt,name=kill" json:"kill,omitempty"`
+	// failures are those of the health check in a row; passed: it has succeeded once.
+	Failures      *uint32 `protobuf:"varint,8,opt,name=failures" json:"failures,omitempty"`
+	Passed        *bool   `protobuf:"varint,9,opt,name=passed" json:"passed,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -518,6 +524,20 @@ func (x *Progress) GetKill() *Kill {
 		return x.Kill
 	}
 	return nil
+}
+
+func (x *Progress) GetFailures() uint32 {
+	if x != nil && x.Failures != nil {
+		return *x.Failures
+	}
+	return 0
+}
+
+func (x *Progress) GetPassed() bool {
+	if x != nil && x.Passed != nil {
+		return *x.Passed
+	}
+	return false
 }
 
 // Kill says that a task is being ended and why.
@@ -836,7 +856,7 @@ const file_mesos_checkpoint_checkpoint_proto_rawDesc = "" +
 	"\fframework_id\x18\x01 \x02(\v2\x15.mesos.v1.FrameworkIDR\vframeworkId\x12)\n" +
 	"\atask_id\x18\x02 \x02(\v2\x10.mesos.v1.TaskIDR\x06taskId\x12&\n" +
 	"\x04info\x18\x03 \x01(\v2\x12.mesos.v1.TaskInfoR\x04info\x128\n" +
-	"\fcontainer_id\x18\x04 \x01(\v2\x15.mesos.v1.ContainerIDR\vcontainerId\"\xb2\x02\n" +
+	"\fcontainer_id\x18\x04 \x01(\v2\x15.mesos.v1.ContainerIDR\vcontainerId\"\xe6\x02\n" +
 	"\bProgress\x128\n" +
 	"\fframework_id\x18\x01 \x02(\v2\x15.mesos.v1.FrameworkIDR\vframeworkId\x12)\n" +
 	"\atask_id\x18\x02 \x02(\v2\x10.mesos.v1.TaskIDR\x06taskId\x12\x1a\n" +
@@ -844,15 +864,18 @@ const file_mesos_checkpoint_checkpoint_proto_rawDesc = "" +
 	"\x03pid\x18\x04 \x01(\rR\x03pid\x12.\n" +
 	"\apending\x18\x05 \x03(\v2\x14.mesos.v1.TaskStatusR\apending\x128\n" +
 	"\facknowledged\x18\x06 \x01(\v2\x14.mesos.v1.TaskStatusR\facknowledged\x12)\n" +
-	"\x04kill\x18\a \x01(\v2\x15.souk.checkpoint.KillR\x04kill\"\x97\x01\n" +
+	"\x04kill\x18\a \x01(\v2\x15.souk.checkpoint.KillR\x04kill\x12\x1a\n" +
+	"\bfailures\x18\b \x01(\rR\bfailures\x12\x16\n" +
+	"\x06passed\x18\t \x01(\bR\x06passed\"\xa6\x01\n" +
 	"\x04Kill\x121\n" +
 	"\x05cause\x18\x01 \x01(\x0e2\x1b.souk.checkpoint.Kill.CauseR\x05cause\x12\x14\n" +
 	"\x05since\x18\x02 \x01(\x03R\x05since\x12\x14\n" +
-	"\x05grace\x18\x03 \x01(\x03R\x05grace\"0\n" +
+	"\x05grace\x18\x03 \x01(\x03R\x05grace\"?\n" +
 	"\x05Cause\x12\v\n" +
 	"\aUNKNOWN\x10\x00\x12\r\n" +
 	"\tREQUESTED\x10\x01\x12\v\n" +
-	"\aOVERDUE\x10\x02\"W\n" +
+	"\aOVERDUE\x10\x02\x12\r\n" +
+	"\tUNHEALTHY\x10\x03\"W\n" +
 	"\tResources\x12&\n" +
 	"\x04from\x18\x01 \x03(\v2\x12.mesos.v1.ResourceR\x04from\x12\"\n" +
 	"\x02to\x18\x02 \x03(\v2\x12.mesos.v1.ResourceR\x02to\"\xbb\x01\n" +
