@@ -76,6 +76,11 @@ type Config struct {
 	MaxUnreachableTasks    int // per framework
 	MaxOperatorSubscribers int
 
+	// Preemption is off for all roles but these; see core.Config.
+	PreemptFor   []string
+	PreemptAfter time.Duration
+	PreemptGrace time.Duration
+
 	// With quota, a new leader offers nothing before this part of the agents is
 	// back, or this time is over.
 	AllocatorRecoveryFactor  float64
@@ -116,6 +121,9 @@ func DefaultConfig() Config {
 		AgentReregisterTimeout: core.DefaultAgentReregisterTimeout,
 
 		RootSubmissions: true,
+
+		PreemptAfter: time.Minute,
+		PreemptGrace: 30 * time.Second,
 
 		MaxCompletedFrameworks: core.DefaultMaxCompletedFrameworks,
 		MaxCompletedTasks:      core.DefaultMaxCompletedTasks,

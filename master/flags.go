@@ -111,6 +111,19 @@ func (c *Config) allocatorFlags(f *daemon.FlagSet) {
 		c.Weights, err = parseWeights(text)
 		return err
 	})
+	f.Func("preempt_for", "", "Roles for whose guarantees tasks of others may be asked to leave, separated by commas; default: none", func(text string) (err error) {
+		if c.PreemptFor, err = parseRoles(text); err != nil {
+			return err
+		}
+		for _, r := range c.PreemptFor {
+			if strings.Contains(r, "/") {
+				return fmt.Errorf("%q lies below another role: only roles at the top have guarantees", r)
+			}
+		}
+		return nil
+	})
+	f.Duration(&c.PreemptAfter, 0, "preempt_after", "Nobody is asked to leave before a guarantee has not been met for so long")
+	f.Duration(&c.PreemptGrace, 0, "preempt_grace", "Who is asked to leave gets its own grace period to end, and at least this")
 	f.Func("allocator_agent_recovery_factor", "0.8", "With quota, a new leader offers nothing before this part of the agents is back", func(text string) error {
 		factor, err := strconv.ParseFloat(text, 64)
 		if err != nil || !(factor > 0 && factor <= 1) {

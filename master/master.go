@@ -160,6 +160,9 @@ func (m *master) newCore() (*core.Master, error) {
 		RegistryGCInterval:     cfg.RegistryGCInterval,
 		RegistryMaxAgentAge:    cfg.RegistryMaxAgentAge,
 		RegistryMaxAgentCount:  cfg.RegistryMaxAgentCount,
+		PreemptFor:             cfg.PreemptFor,
+		PreemptAfter:           cfg.PreemptAfter,
+		PreemptGrace:           cfg.PreemptGrace,
 
 		AllocatorRecoveryFactor:  cfg.AllocatorRecoveryFactor,
 		AllocatorRecoveryTimeout: cfg.AllocatorRecoveryTimeout,

@@ -40,6 +40,9 @@ func (l *loop) perform(effect core.Effect) {
 		}
 	case core.Publish:
 		l.publish(e.Event)
+	case core.Preempted:
+		l.log.Info("task asked to leave", zap.String("task_id", e.Task), zap.String("framework_id", string(e.Framework)),
+			zap.String("agent_id", string(e.Agent)), zap.String("role", e.Role), zap.String("for_role", e.For), zap.Stringer("cause", e.Cause))
 	case core.Refused:
 		l.refused.Inc()
 		l.log.Log(severity(e), "refused", zap.String("what", e.What), zap.String("id", e.ID), zap.String("why", e.Why))

@@ -74,6 +74,19 @@ type explanation struct {
 			Resources map[string]float64
 		}
 	}
+	Preemption struct {
+		Unmet []struct {
+			Role    string
+			Seconds float64 `json:"for_secs"`
+		}
+		Leaving []struct {
+			TaskID string `json:"task_id"`
+			Role   string
+			Cause  string
+			For    string  `json:"for_role"`
+			Asked  float64 `json:"asked_secs_ago"`
+		}
+	}
 	EmptyAgents struct {
 		Count  int
 		Agents []struct {
@@ -174,6 +187,12 @@ func (x *explanation) writeCluster(out io.Writer) error {
 	}
 	for _, o := range x.Headroom.Owed {
 		t.row("owed to "+o.Role, amounts(o.Resources))
+	}
+	for _, u := range x.Preemption.Unmet {
+		t.row("others keep it from "+u.Role, "for "+span(u.Seconds))
+	}
+	for _, l := range x.Preemption.Leaving {
+		t.row("asked to leave for "+l.For, fmt.Sprintf("%s in %s (%s), %s ago", l.TaskID, l.Role, l.Cause, span(l.Asked)))
 	}
 	t.row("agents nobody uses", strconv.Itoa(x.EmptyAgents.Count))
 	for _, a := range x.EmptyAgents.Agents {

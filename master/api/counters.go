@@ -29,7 +29,7 @@ func growing() []string {
 		"master/slave_", "master/recovery_slave_removals", "master/messages_", "master/valid_", "master/invalid_",
 		"master/task_", "master/tasks_finished", "master/tasks_failed", "master/tasks_killed", "master/tasks_lost",
 		"master/tasks_error", "master/tasks_dropped", "master/tasks_gone", "allocator/mesos/allocation_runs",
-		"allocator/optimistic/",
+		"allocator/optimistic/", "allocator/preemption/tasks_asked/",
 	}
 }
 

@@ -26,6 +26,7 @@ const (
 	maxPairs         = 1 << 20 // frameworks' roles times agents, of a page
 	maxGroups        = 10_000  // of a page
 	maxEmpty         = 10_000  // agents listed
+	maxLeaving       = 1000    // tasks listed
 	defaultEmpty     = 100
 )
 
@@ -227,6 +228,7 @@ func (d *doc) overview(v core.Overview, now time.Time) {
 			}
 		})
 	})
+	d.preempting(v.Preempting, now)
 	d.objectAt("empty_agents", func() {
 		d.integerAt("count", v.Empty)
 		d.listAt("agents", func() {
@@ -236,6 +238,35 @@ func (d *doc) overview(v core.Overview, now time.Time) {
 					d.textAt("hostname", x.Hostname)
 					d.doubleAt("since", seconds(x.Since))
 					d.doubleAt("empty_for_secs", now.Sub(x.Since).Seconds())
+				})
+			}
+		})
+	})
+}
+
+// preempting writes which guarantees are not met, and who was asked to leave for them.
+func (d *doc) preempting(p core.Preempting, now time.Time) {
+	d.objectAt("preemption", func() {
+		d.textsAt("roles", p.Roles)
+		d.listAt("unmet", func() {
+			for _, x := range p.Unmet {
+				d.object(func() {
+					d.textAt("role", x.Role)
+					d.doubleAt("for_secs", now.Sub(x.Since).Seconds())
+				})
+			}
+		})
+		d.integerAt("leaving_count", len(p.Leaving))
+		d.listAt("leaving", func() {
+			for _, x := range p.Leaving[:min(len(p.Leaving), maxLeaving)] {
+				d.object(func() {
+					d.textAt("task_id", x.Task)
+					d.textAt("framework_id", string(x.Framework))
+					d.textAt("agent_id", string(x.Agent))
+					d.textAt("role", x.Role)
+					d.textAt("cause", x.Cause.String())
+					d.textAt("for_role", x.For)
+					d.doubleAt("asked_secs_ago", now.Sub(x.Since).Seconds())
 				})
 			}
 		})

@@ -61,6 +61,12 @@ type Config struct {
 	RegistryMaxAgentAge   time.Duration
 	RegistryMaxAgentCount int
 
+	// PreemptFor are the top-level roles for whose guarantees tasks of others may be
+	// asked to leave, when they have not been met for PreemptAfter; each gets its own
+	// grace to end, and at least PreemptGrace.
+	PreemptFor                 []string
+	PreemptAfter, PreemptGrace time.Duration
+
 	// With quota, a new leader offers nothing before this part of the agents is
 	// back, or this time is over.
 	AllocatorRecoveryFactor  float64
@@ -131,6 +137,7 @@ type Master struct {
 	wantedQuotas quotas // with those being written
 	paused       bool   // nothing is offered yet
 	quorum       int    // registered agents that end the pause
+	preemption   preemption
 }
 
 // New makes a master that knows nothing and serves nobody until it is Elected.
@@ -157,7 +164,7 @@ func New(cfg Config) *Master {
 		offers:      map[uint64]*offer{},
 		maintenance: newMaintenance(nil), wantedMaintenance: newMaintenance(nil),
 		inverse: inverseAllocator(cfg), inverseOffers: map[uint64]*inverseOffer{},
-		quotas: quotas{}, wantedQuotas: quotas{},
+		quotas: quotas{}, wantedQuotas: quotas{}, preemption: newPreemption(),
 		tasks: newTaskTable(cfg.Rand.Uint64()),
 	}
 }
@@ -247,6 +254,8 @@ func (m *Master) tick() {
 			m.offerTimedOut(due.subject)
 		case registryTimer:
 			m.pruneRegistry()
+		case preemptTimer:
+			m.preempt()
 		case resumeTimer:
 			m.resume()
 		case inverseTimer:

@@ -1,6 +1,8 @@
 package core
 
 import (
+	"github.com/soukproject/souk/master/allocator"
+	"github.com/soukproject/souk/proto/mesos"
 	linkpb "github.com/soukproject/souk/proto/mesos/link"
 	registrypb "github.com/soukproject/souk/proto/mesos/registry"
 	masterpb "github.com/soukproject/souk/proto/mesos/v1/master"
@@ -49,6 +51,13 @@ type (
 	// Publish tells all operator subscribers.
 	Publish struct{ Event *masterpb.Event }
 
+	// Preempted records that a task is asked to leave for the guarantee of a role.
+	Preempted struct {
+		Framework mesos.FrameworkID
+		Agent     mesos.AgentID
+		allocator.Leave
+	}
+
 	// Refused records something the master met and did not do: a move of a task
 	// that the state table forbids, a message of a session gone by, a dropped call.
 	Refused struct{ What, ID, Why string }
@@ -61,4 +70,5 @@ func (SendFramework) effect()  {}
 func (CloseFramework) effect() {}
 func (Reply) effect()          {}
 func (Publish) effect()        {}
+func (Preempted) effect()      {}
 func (Refused) effect()        {}

@@ -147,9 +147,10 @@ func (m insight) Offered(f mesos.FrameworkID, role string, id mesos.AgentID) boo
 
 // Overview is how the cluster stands. What a policy does not know is left out.
 type Overview struct {
-	Headroom allocator.Headroom
-	Empty    int          // agents that were asked for
-	Agents   []EmptyAgent // the longest empty of them, longest first
+	Headroom   allocator.Headroom
+	Preempting Preempting
+	Empty      int          // agents that were asked for
+	Agents     []EmptyAgent // the longest empty of them, longest first
 }
 
 // An EmptyAgent is one that nobody uses, though it may be on offer.
@@ -162,7 +163,7 @@ type EmptyAgent struct {
 // Overview counts the agents that have been empty for some time, and lists at
 // most limit of them. It is called between two steps.
 func (m *Master) Overview(emptyFor time.Duration, limit int) Overview {
-	var out Overview
+	out := Overview{Preempting: m.preempting()}
 	if policy, ok := m.cfg.Allocator.(allocator.Overseer); ok {
 		out.Headroom = policy.Headroom()
 	}

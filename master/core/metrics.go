@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/soukproject/souk/master/allocator"
 	"github.com/soukproject/souk/proto/mesos"
 	"github.com/soukproject/souk/proto/mesos/resources"
 	mesospb "github.com/soukproject/souk/proto/mesos/v1"
@@ -27,6 +28,7 @@ type counters struct {
 	unreachableScheduled, unreachableCompleted int
 	offersSent, offersAccepted                 int
 	offersDeclined, offersRescinded            int
+	preempted                                  map[allocator.Cause]int
 	offersStale, claimsLost                    int // of optimistic offers
 	allocations                                int
 
@@ -41,13 +43,14 @@ func newCounters() counters {
 	return counters{
 		messages: map[string]int{}, calls: map[schedulerpb.Call_Type]int{},
 		ended: map[mesospb.TaskState]int{}, causes: map[string]int{}, removed: map[string]int{},
-		operations: map[operationEnd]int{},
+		operations: map[operationEnd]int{}, preempted: map[allocator.Cause]int{},
 	}
 }
 
 func (c counters) clone() counters {
 	c.messages, c.calls, c.ended = maps.Clone(c.messages), maps.Clone(c.calls), maps.Clone(c.ended)
-	c.causes, c.removed, c.operations = maps.Clone(c.causes), maps.Clone(c.removed), maps.Clone(c.operations)
+	c.causes, c.removed = maps.Clone(c.causes), maps.Clone(c.removed)
+	c.operations, c.preempted = maps.Clone(c.operations), maps.Clone(c.preempted)
 	return c
 }
 
@@ -203,6 +206,10 @@ func (s *Snapshot) messageMetrics(out map[string]float64) {
 	} {
 		out["master/valid_"+name], out["master/invalid_"+name] = float64(v.valid), float64(v.invalid)
 	}
+	for _, cause := range []allocator.Cause{allocator.OnLoan, allocator.OverLimit, allocator.OverShare} {
+		out["allocator/preemption/tasks_asked/"+cause.String()] = float64(s.count.preempted[cause])
+	}
+	out["allocator/preemption/tasks_leaving"] = float64(s.leaving)
 	out["allocator/optimistic/rescinded_offers"] = float64(s.count.offersStale)
 	out["allocator/optimistic/refused_accepts"] = float64(s.count.claimsLost)
 	out["allocator/mesos/allocation_runs"] = float64(s.count.allocations)

@@ -87,7 +87,7 @@ func worldConfig(optimistic bool) Config {
 	return Config{
 		MasterID: "M", RootSubmissions: true, OfferTimeout: 40 * time.Second, MaxCompletedTasks: 3, MaxUnreachableTasks: 2,
 		MaxCompletedFrameworks: 2, AgentReregisterTimeout: time.Minute, Rand: rand.New(rand.NewPCG(1, 2)),
-		Allocator: policy, Optimist: optimist,
+		Allocator: policy, Optimist: optimist, PreemptFor: []string{"a", "b"}, PreemptAfter: 5 * time.Second,
 	}
 }
 

@@ -53,6 +53,9 @@ func (m *Master) recover(r *registrypb.Registry) {
 	m.recoverQuotas(r.GetQuotas())
 	m.recoverMaintenance(r.GetMaintenance())
 	m.timers.set(timer{kind: registryTimer}, after(m.now, m.cfg.RegistryGCInterval))
+	if len(m.cfg.PreemptFor) > 0 {
+		m.timers.set(timer{kind: preemptTimer}, after(m.now, preemptEvery))
+	}
 }
 
 // persistThen asks for operations to be written and remembers what follows: a

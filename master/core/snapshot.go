@@ -38,6 +38,7 @@ type Snapshot struct {
 	Operations  []*mesospb.Operation // by agent, in the order they came
 
 	whitelist []string
+	leaving   int // tasks
 	tasks     []*page[task]
 	bytes     [][]byte
 	count     counters
@@ -116,7 +117,7 @@ type Quota struct {
 func (m *Master) Snapshot() *Snapshot {
 	s := &Snapshot{
 		Taken: m.now, Elected: m.elected, Master: m.cfg.Info, Unreachable: len(m.unreachable),
-		Weights: m.weights, Quotas: m.quotas.inOrder(), whitelist: m.cfg.Roles, maintenance: m.maintenance,
+		Weights: m.weights, Quotas: m.quotas.inOrder(), whitelist: m.cfg.Roles, leaving: len(m.preemption.leaving), maintenance: m.maintenance,
 		tasks: m.tasks.rows.share(), bytes: slices.Clone(m.tasks.bytes.chunks), used: m.tasks.rows.used,
 		count: m.count.clone(),
 	}

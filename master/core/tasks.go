@@ -26,6 +26,7 @@ type task struct {
 	forwarded   uint8 // that of the last update the scheduler has
 	idLength    uint8
 	flags       taskFlags
+	known       uint32 // since when, in seconds since 1970: to this master, so that all are alike to a new one
 }
 
 type taskFlags uint8
@@ -34,6 +35,7 @@ const (
 	isUnreachable taskFlags = 1 << iota // in the chain of unreachable tasks
 	holds                               // its resources count as used
 	ranged                              // it uses ranges or sets, which framework.used leaves out
+	lent                                // it uses something revocable
 )
 
 func (t *task) is(f taskFlags) bool { return t.flags&f != 0 }
@@ -53,6 +55,7 @@ func (t *task) sent() bool { return t.uuid != [uuidLength]byte{} }
 func (m *Master) addTask(f *framework, a *agent, info *mesospb.TaskInfo, used resources.Resources, state mesospb.TaskState) uint32 {
 	row := m.tasks.add(f.handle, mesos.TaskID(info.GetTaskId().GetValue()), marshal(info))
 	t := m.tasks.rows.edit(row)
+	t.known = uint32(max(m.now.Unix(), 0))
 	t.agent, t.state, t.forwarded = a.handle, uint8(state), uint8(mesospb.TaskState_TASK_STAGING)
 	m.tasks.enter(&f.active, byFramework, row)
 	m.tasks.enter(&a.tasks, byAgent, row)
@@ -62,6 +65,9 @@ func (m *Master) addTask(f *framework, a *agent, info *mesospb.TaskInfo, used re
 	t.flags |= holds
 	if len(scalars(used)) != len(used) {
 		t.flags |= ranged
+	}
+	if !used.Revocable().IsEmpty() {
+		t.flags |= lent
 	}
 	a.used = a.used.Add(used)
 	f.used = f.used.Add(scalars(used))

@@ -21,6 +21,7 @@ const (
 	offerTimer                       // an offer was left unanswered
 	registryTimer                    // old entries of the registry are to be dropped
 	resumeTimer                      // agents that are not back are no longer waited for
+	preemptTimer                     // guarantees that are not met are to be looked at
 	inverseTimer                     // frameworks are to be asked to give an agent back
 )
 

@@ -185,7 +185,7 @@ func (s *scenario) verbs() map[string]func(*testing.T, args) {
 		"persisted": s.persisted, "agent": s.agent, "subscribe": s.subscribe, "tick": s.tick,
 		"accept": s.accept, "decline": s.decline, "kill": s.kill, "update": s.update, "ack": s.ack,
 		"reconcile": s.reconcile, "disconnect": s.disconnect, "pong": s.pong, "say": s.say,
-		"executor": s.executor, "call": s.call, "operate": s.operate, "state": s.state,
+		"executor": s.executor, "call": s.call, "operate": s.operate, "state": s.state, "metrics": s.metrics,
 	}
 }
 
@@ -206,6 +206,12 @@ func (s *scenario) config(t *testing.T, a args) {
 			s.cfg.AgentReregisterTimeout = seconds(name)
 		case "recovery":
 			s.cfg.AllocatorRecoveryTimeout = seconds(name)
+		case "preempt_for":
+			s.cfg.PreemptFor = a.list(name)
+		case "preempt_after":
+			s.cfg.PreemptAfter = seconds(name)
+		case "preempt_grace":
+			s.cfg.PreemptGrace = seconds(name)
 		case "rivals":
 			s.rivals, _ = strconv.Atoi(a.get(name))
 		case "roles":
@@ -632,6 +638,16 @@ func (s *scenario) send(name string, c *schedulerpb.Call) {
 }
 
 // state prints what a snapshot shows.
+// metrics prints those that begin with a prefix and are not zero.
+func (s *scenario) metrics(_ *testing.T, a args) {
+	all := s.m.Snapshot().Metrics()
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		if strings.HasPrefix(name, a.words[0]) && all[name] != 0 {
+			s.print("%s = %v", name, all[name])
+		}
+	}
+}
+
 func (s *scenario) state(t *testing.T, a args) {
 	snap := s.m.Snapshot()
 	for i := range snap.Agents {
@@ -736,6 +752,8 @@ func (s *scenario) show(e Effect) {
 		}
 	case Publish:
 		s.print("operators <- %s", describePublished(e.Event))
+	case Preempted:
+		s.print("asked to leave: %s of %s in %s, %s, for %s", e.Task, e.Framework, e.Role, e.Cause, e.For)
 	case Refused:
 		s.print("refused: %s %s: %s", e.What, e.ID, e.Why)
 	}
