@@ -177,15 +177,18 @@ func (m *Master) apply(a *agent, id mesos.FrameworkID, info *mesospb.Offer_Opera
 		m.refuse("conversion", string(a.id), c.From.String()+" is not where the allocator has it")
 		m.cfg.Allocator.UpdateAgent(m.now, allocatorAgent(a))
 	}
-	op := &operation{uuid: m.newUUID(), framework: id, agent: a, info: info, latest: &mesospb.OperationStatus{
-		OperationId: info.Id, State: mesospb.OperationState_OPERATION_PENDING.Enum(), AgentId: agentID(a.id),
-	}}
+	op := &operation{uuid: m.newUUID(), framework: id, agent: a, info: info, latest: pending(info, a)}
 	m.addOperation(op)
 	msg := &linkpb.ApplyOperation{Uuid: op.uuid[:], Info: info}
 	if id != "" {
 		msg.FrameworkId = frameworkID(id)
 	}
 	m.tellAgent(a, &linkpb.Event{Type: linkpb.Event_APPLY_OPERATION.Enum(), ApplyOperation: msg})
+}
+
+// pending is the status of an operation that is on its way.
+func pending(info *mesospb.Offer_Operation, a *agent) *mesospb.OperationStatus {
+	return &mesospb.OperationStatus{OperationId: info.Id, State: mesospb.OperationState_OPERATION_PENDING.Enum(), AgentId: agentID(a.id)}
 }
 
 // newUUID makes a random UUID, version 4.
@@ -222,7 +225,7 @@ func (m *Master) forgetOperation(op *operation) {
 func (m *Master) operationUpdate(a *agent, u *linkpb.OperationUpdate) {
 	m.count.messages["operation_status_update"]++
 	op := m.operationOn(a, u.GetUuid())
-	if op == nil {
+	if op == nil || u.Status == nil {
 		m.count.operationUpdates.invalid++
 		m.refuse("operation update", fmt.Sprintf("%x", u.GetUuid()), "the operation is not known to be on agent "+string(a.id))
 		return
@@ -253,7 +256,7 @@ func (m *Master) operationOn(a *agent, uuid []byte) *operation {
 
 // recordOperation: a repeated status is the same one.
 func (m *Master) recordOperation(op *operation, s *mesospb.OperationStatus) {
-	if s == nil || s.Uuid != nil && bytes.Equal(op.latest.GetUuid().GetValue(), s.GetUuid().GetValue()) {
+	if s == nil || s.GetState() == mesospb.OperationState_OPERATION_PENDING || s.Uuid != nil && bytes.Equal(op.latest.GetUuid().GetValue(), s.GetUuid().GetValue()) {
 		return
 	}
 	m.countOperation(op.info, s.GetState())
@@ -332,7 +335,7 @@ func (m *Master) adoptOperation(a *agent, uuid operationID, x *mesospb.Operation
 		return
 	}
 	if op == nil {
-		op = &operation{uuid: uuid, framework: mesos.FrameworkID(x.GetFrameworkId().GetValue()), agent: a, info: x.GetInfo(), latest: x.GetLatestStatus()}
+		op = &operation{uuid: uuid, framework: mesos.FrameworkID(x.GetFrameworkId().GetValue()), agent: a, info: x.GetInfo(), latest: pending(x.GetInfo(), a)}
 		m.addOperation(op)
 	}
 	m.recordOperation(op, x.GetLatestStatus())
