@@ -19,6 +19,7 @@ type Proxy struct {
 	pairs    map[*pair]struct{}
 	mute     bool // answers are swallowed
 	refuse   bool // connections are closed at once
+	left     int  // requests until it refuses; below 0: no end
 	session  int64
 	password []byte
 }
@@ -37,7 +38,7 @@ func (e *Ensemble) NewProxy(t testing.TB, i int) *Proxy {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &Proxy{server: e.Server(i), ln: ln, pairs: make(map[*pair]struct{})}
+	p := &Proxy{server: e.Server(i), ln: ln, pairs: make(map[*pair]struct{}), left: -1}
 	go p.serve()
 	t.Cleanup(func() {
 		ln.Close()
@@ -73,8 +74,32 @@ func (p *Proxy) serve() {
 // up passes requests on.
 func (p *Proxy) up(c *pair) {
 	defer p.end(c)
-	_, _ = io.Copy(c.server, c.client) // it ends with the connection
+	for {
+		packet, err := readPacket(c.client)
+		if err != nil || !p.admit() {
+			return
+		}
+		if _, err := c.server.Write(packet); err != nil {
+			return
+		}
+	}
 }
+
+// admit counts a request, and reports whether it may pass.
+func (p *Proxy) admit() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.left == 0 {
+		p.refuse = true
+		return false
+	}
+	p.left--
+	return true
+}
+
+// FailAfter lets n more requests arrive, swallows all answers from the n-th on,
+// and then breaks and refuses all connections; below 0 ends that.
+func (p *Proxy) FailAfter(n int) { p.set(func() { p.left, p.refuse = n, n == 0 }) }
 
 // down passes answers on, unless they are to be lost, and looks at the first.
 func (p *Proxy) down(c *pair) {
@@ -89,7 +114,7 @@ func (p *Proxy) down(c *pair) {
 		if first && len(packet) >= 40 {
 			p.session, p.password = int64(binary.BigEndian.Uint64(packet[12:])), packet[24:40]
 		}
-		mute := p.mute
+		mute := p.mute || p.left == 0
 		p.mu.Unlock()
 		first = false
 		if mute {
