@@ -209,7 +209,7 @@ func advertised(cfg Config, listening net.Addr) (ip string, port int) {
 	}
 	ip = host
 	if addr := net.ParseIP(host); addr == nil || addr.IsUnspecified() {
-		ip = hostinfo.Address(cfg.Master)
+		ip = hostinfo.Address(cfg.peer())
 	}
 	if cfg.AdvertiseIP != "" {
 		ip = cfg.AdvertiseIP
@@ -256,6 +256,8 @@ func (a *agent) work(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("recover: %w", err)
 	}
+	detector, closeDetector := a.cfg.detector()
+	defer closeDetector()
 	g := daemon.NewGroup(ctx)
 	g.Go("loop", func(ctx context.Context) error { return a.loop.run(ctx, recovered) })
 	g.Go("checkpoint", a.writer.run)
@@ -263,7 +265,7 @@ func (a *agent) work(ctx context.Context) error {
 	g.Go("volumes", a.persistence.run)
 	g.Go("sandboxes", a.collector.Run)
 	g.Go("link", func(ctx context.Context) error {
-		return link.Run(ctx, link.Config{Detector: a.cfg.Detector, Backoff: a.cfg.Backoff, Log: a.log.Named("link")}, a.loop)
+		return link.Run(ctx, link.Config{Detector: detector, Backoff: a.cfg.Backoff, Log: a.log.Named("link")}, a.loop)
 	})
 	return g.Wait()
 }

@@ -331,7 +331,7 @@ func TestRunRefuses(t *testing.T) {
 		want string
 	}{
 		{"no master", func(c *Config) { c.Master = "" }, "--master"},
-		{"a master in ZooKeeper", func(c *Config) { c.Master = "zk://a/b" }, "ZooKeeper"},
+		{"an ensemble without a path", func(c *Config) { c.Master = "zk://a:2181" }, "path"},
 		{"no work directory", func(c *Config) { c.WorkDir = "" }, "--work_dir"},
 		{"bad resources", func(c *Config) { c.Resources = "cpus" }, "resources"},
 		{"an unknown containerizer", func(c *Config) { c.Containerizer = "docker" }, "--containerizer"},

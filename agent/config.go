@@ -18,6 +18,8 @@ import (
 	"github.com/soukproject/souk/internal/daemon"
 	"github.com/soukproject/souk/internal/leader"
 	"github.com/soukproject/souk/internal/leader/static"
+	"github.com/soukproject/souk/internal/leader/zkleader"
+	"github.com/soukproject/souk/internal/zookeeper"
 )
 
 // Kinds of containerizers (flag --containerizer).
@@ -30,8 +32,11 @@ const (
 // Config is everything an agent is told. DefaultConfig has the defaults; fields
 // named as flags mean what those mean.
 type Config struct {
-	Master   string          // host:port of the master
+	Master   string          // host:port of the master, or zk://… to find the leading one
 	Detector leader.Detector // takes the place of Master if set
+
+	ensemble  *zookeeper.URL // of a Master that is one
+	ZKTimeout time.Duration  // of sessions with it; 0: zookeeper.DefaultTimeout
 
 	IP             string
 	Port           int
@@ -133,7 +138,13 @@ func (c *Config) check() error {
 	if c.Log == nil {
 		c.Log = zap.NewNop()
 	}
-	if c.Detector == nil {
+	if c.Detector == nil && zookeeper.IsURL(c.Master) {
+		u, err := zookeeper.ParseURL(c.Master)
+		if err != nil {
+			return fmt.Errorf("flag --master: %w", err)
+		}
+		c.ensemble = &u
+	} else if c.Detector == nil {
 		address, err := masterAddress(c.Master)
 		if err != nil {
 			return fmt.Errorf("flag --master: %w", err)
@@ -168,9 +179,7 @@ func (c *Config) check() error {
 func masterAddress(text string) (string, error) {
 	switch {
 	case text == "":
-		return "", errors.New("it is required: write --master=HOST:PORT")
-	case strings.HasPrefix(text, "zk://"):
-		return "", errors.New("finding the master through ZooKeeper is not part of this version: write --master=HOST:PORT")
+		return "", errors.New("it is required: write --master=HOST:PORT or --master=zk://HOST1:2181,HOST2:2181/PATH")
 	case strings.Contains(text, "/"):
 		return "", fmt.Errorf("%q is not an address: write --master=HOST:PORT", text)
 	}
@@ -182,4 +191,21 @@ func masterAddress(text string) (string, error) {
 		return "", fmt.Errorf("%q is not an address: write --master=HOST:PORT", text)
 	}
 	return net.JoinHostPort(host, port), nil
+}
+
+// detector is what finds the master, and what closes it.
+func (c Config) detector() (leader.Detector, func()) {
+	if c.ensemble == nil {
+		return c.Detector, func() {}
+	}
+	d := zkleader.NewDetector(zkleader.Config{URL: *c.ensemble, Timeout: c.ZKTimeout, Format: zkleader.Masters(), Log: c.Log.Named("detector")})
+	return d, d.Close
+}
+
+// peer is the host:port in whose direction others are found.
+func (c Config) peer() string {
+	if c.ensemble != nil {
+		return c.ensemble.Servers[0]
+	}
+	return c.Master
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/soukproject/souk/agent/hostinfo"
 	"github.com/soukproject/souk/internal/daemon"
+	"github.com/soukproject/souk/internal/zookeeper"
 	"github.com/soukproject/souk/proto/mesos"
 	"github.com/soukproject/souk/proto/mesos/resources"
 )
@@ -51,7 +52,9 @@ func flags(c *Config) *daemon.FlagSet {
 }
 
 func (c *Config) networkFlags(f *daemon.FlagSet) {
-	f.String(&c.Master, "master", "Address of the master, as HOST:PORT")
+	f.String(&c.Master, "master", "The master: HOST:PORT, or zk://[user:password@]HOST1:2181,HOST2:2181/PATH to find the one that leads")
+	c.ZKTimeout = zookeeper.DefaultTimeout
+	f.Duration(&c.ZKTimeout, zookeeper.MinTimeout, "zk_session_timeout", "Time that ZooKeeper keeps the session in which this agent finds the master")
 	f.IP(&c.IP, "ip", "Address to listen on")
 	f.Port(&c.Port, "port", "Port to listen on")
 	f.IP(&c.AdvertiseIP, "advertise_ip", "Address that others reach this agent at, if not --ip")
@@ -264,7 +267,7 @@ func unless(f *daemon.FlagSet, name, why string) {
 // ignored are flags of Mesos that have no meaning here and do no harm.
 func ignored(f *daemon.FlagSet) {
 	for _, name := range []string{
-		"launcher", "launcher_dir", "cgroups_hierarchy", "sandbox_directory", "logbufsecs", "external_log_file", "zk_session_timeout",
+		"launcher", "launcher_dir", "cgroups_hierarchy", "sandbox_directory", "logbufsecs", "external_log_file",
 		"container_disk_watch_interval",
 		"max_completed_executors_per_framework",
 		"authentication_backoff_factor", "authentication_timeout_min", "authentication_timeout_max", "http_heartbeat_interval",

@@ -14,6 +14,7 @@ import (
 	"github.com/soukproject/souk/internal/daemon"
 	"github.com/soukproject/souk/internal/leader"
 	"github.com/soukproject/souk/internal/state"
+	"github.com/soukproject/souk/internal/zookeeper"
 	"github.com/soukproject/souk/master/allocator"
 	"github.com/soukproject/souk/master/allocator/hierarchical"
 	"github.com/soukproject/souk/master/allocator/random"
@@ -47,10 +48,15 @@ type Config struct {
 	Cluster        string
 
 	WorkDir  string
-	Registry string      // Local or InMemory
+	Registry string      // Local or InMemory, unless ZK is set
 	Store    state.Store // takes the place of WorkDir and Registry if set; Run does not close it
 
-	Contender leader.Contender // nil: this is the only master
+	// ZK is where masters elect their leader and the leader keeps the registry;
+	// nil: there is no election.
+	ZK        *zookeeper.URL
+	ZKTimeout time.Duration // of sessions; 0: zookeeper.DefaultTimeout
+
+	Contender leader.Contender // nil: as ZK says
 	Detector  leader.Detector  // set if and only if Contender is
 
 	Allocator          string
@@ -156,15 +162,17 @@ func (c *Config) check() error {
 	switch {
 	case (c.Contender == nil) != (c.Detector == nil):
 		return errors.New("master: Contender and Detector go together")
+	case c.ZK != nil && c.Contender != nil:
+		return errors.New("master: ZK and Contender exclude each other")
 	case c.Policies[c.Allocator] == nil:
 		names := slices.Sorted(maps.Keys(c.Policies))
 		return fmt.Errorf("flag --allocator: there is no %q: choose one of %s", c.Allocator, strings.Join(names, ", "))
-	case c.Store != nil || c.Registry == InMemory:
+	case c.Store != nil || c.ZK != nil || c.Registry == InMemory:
 		return nil
 	case c.Registry != Local:
 		return fmt.Errorf("flag --registry: %q is neither %s nor %s", c.Registry, Local, InMemory)
 	case c.WorkDir == "":
-		return errors.New("flag --work_dir is required: name a folder that survives a restart, such as /var/lib/souk/master, or give --registry=in_memory")
+		return errors.New("flag --work_dir is required: name a folder that survives a restart, such as /var/lib/souk/master, or give --zk, or --registry=in_memory")
 	}
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/soukproject/souk/internal/daemon"
+	"github.com/soukproject/souk/internal/zookeeper"
 	"github.com/soukproject/souk/master/allocator"
 	"github.com/soukproject/souk/proto/mesos"
 	registrypb "github.com/soukproject/souk/proto/mesos/registry"
@@ -60,7 +61,14 @@ func (c *Config) networkFlags(f *daemon.FlagSet) {
 }
 
 func (c *Config) registryFlags(f *daemon.FlagSet) {
-	f.Path(&c.WorkDir, "work_dir", "Folder for what must survive a restart; required unless --registry=in_memory")
+	f.Func("zk", "", "Where masters elect their leader, and the leader keeps the registry: zk://[user:password@]host1:2181,host2:2181/path; default: one master", func(text string) error {
+		u, err := zookeeper.ParseURL(text)
+		c.ZK = &u
+		return err
+	})
+	c.ZKTimeout = zookeeper.DefaultTimeout
+	f.Duration(&c.ZKTimeout, zookeeper.MinTimeout, "zk_session_timeout", "Time after which ZooKeeper lets others lead when this master is silent")
+	f.Path(&c.WorkDir, "work_dir", "Folder for what must survive a restart; required without --zk, unless --registry=in_memory")
 	f.Func("registry", c.Registry, "Where admitted agents are kept: local (a file in --work_dir; replicated_log means the same) or in_memory", func(text string) error {
 		switch text {
 		case Local, "replicated_log":
@@ -170,8 +178,6 @@ func refused(f *daemon.FlagSet) {
 		unless(f, name, security)
 	}
 	f.Alias("authenticate_slaves", "authenticate_agents")
-	f.Refuse("zk", "several masters with an elected leader are not part of this version: start one master, without --zk")
-	f.Refuse("quorum", "there is one master in this version: remove the flag")
 	f.Refuse("whitelist", "it is not part of this version: stop agents that must get no tasks")
 	f.Refuse("domain", "fault domains are not part of this version: remove the flag")
 	unless(f, "require_agent_domain", "fault domains are not part of this version: remove the flag")
@@ -198,7 +204,7 @@ func unless(f *daemon.FlagSet, name, why string) {
 
 // ignored are flags of Mesos that have no meaning here and do no harm.
 func ignored(f *daemon.FlagSet) {
-	for _, name := range []string{"webui_dir", "logbufsecs", "external_log_file", "zk_session_timeout", "authentication_v0_timeout",
+	for _, name := range []string{"webui_dir", "logbufsecs", "external_log_file", "quorum", "authentication_v0_timeout",
 		"offer_constraints_re2_max_mem", "offer_constraints_re2_max_program_size"} {
 		f.Ignore(name)
 	}

@@ -1,8 +1,10 @@
 package master
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
+	"encoding/json"
 	"fmt"
 	"net"
 	"net/netip"
@@ -106,7 +108,18 @@ func legacyIP(ip netip.Addr) uint32 {
 	return binary.LittleEndian.Uint32(b[:])
 }
 
-// encodeInfo is what a leader publishes about itself.
+// encodeInfo is what a leader publishes about itself: JSON on one line with its
+// keys sorted, as Mesos writes it.
 func encodeInfo(info *mesospb.MasterInfo) ([]byte, error) {
-	return callevent.Marshal(callevent.JSON, info)
+	text, err := callevent.Marshal(callevent.JSON, info)
+	if err != nil {
+		return nil, err
+	}
+	var members map[string]any
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.UseNumber()
+	if err := d.Decode(&members); err != nil {
+		return nil, err
+	}
+	return json.Marshal(members)
 }

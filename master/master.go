@@ -8,7 +8,6 @@ package master
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -22,7 +21,6 @@ import (
 
 	"github.com/soukproject/souk/internal/daemon"
 	"github.com/soukproject/souk/internal/leader"
-	"github.com/soukproject/souk/internal/leader/static"
 	"github.com/soukproject/souk/internal/metrics"
 	"github.com/soukproject/souk/internal/state"
 	"github.com/soukproject/souk/internal/state/boltstate"
@@ -35,9 +33,9 @@ import (
 	mesospb "github.com/soukproject/souk/proto/mesos/v1"
 )
 
-// ErrLost says that another master leads now, or may. A supervisor starts the
-// process anew, as a contender with a new id (Mesos does the same).
-var ErrLost = errors.New("leadership lost: start the master again")
+// ErrLost says that another master leads now, or may. Run may be called again:
+// that is a contender with a new id, as a restarted process of Mesos is.
+var ErrLost = leader.ErrLost
 
 // A master is one process's parts.
 type master struct {
@@ -85,6 +83,10 @@ func (c Config) openStore() (state.Store, func() error, error) {
 	keep := func() error { return nil }
 	if c.Store != nil {
 		return c.Store, keep, nil
+	}
+	if c.ZK != nil {
+		s := c.sharedStore()
+		return s, s.Close, nil
 	}
 	if c.Registry == InMemory {
 		return memstate.New(), keep, nil
@@ -175,11 +177,11 @@ func (m *master) run(ctx context.Context, ln net.Listener) error {
 	if err != nil {
 		return err
 	}
-	contender, detector := m.cfg.Contender, m.cfg.Detector
-	if contender == nil {
-		lead := static.New(me)
-		contender, detector = lead, lead
+	contender, detector, closeDetector, err := m.election(ctx, me)
+	if err != nil {
+		return err
 	}
+	defer closeDetector()
 	m.cfg.Log.Info("master started", zap.String("master_id", m.id), zap.String("address", me.Address), zap.String("version", m.cfg.Build.Version))
 	for _, w := range m.cfg.Warnings {
 		m.cfg.Log.Warn(w)
@@ -219,26 +221,24 @@ func (m *master) detect(ctx context.Context, d leader.Detector) error {
 	}
 }
 
-// lead waits for leadership, recovers the registry and leads.
+// lead waits for leadership, and leads until ctx ends or another one may.
 func (m *master) lead(ctx context.Context, c leader.Contender) error {
-	lost, err := c.Contend(ctx)
-	if err != nil {
-		return err
-	}
-	m.cfg.Log.Info("elected", zap.String("master_id", m.id))
-	m.leading.Store(true)
-	registry, err := m.registrar.Recover(ctx, m.info)
-	if err != nil {
-		return err
-	}
-	if len(registry.GetWeights()) == 0 { // the flag counts until the registry holds any
-		registry.Weights = m.cfg.Weights
-	}
-	return m.rule(ctx, lost, registry)
+	return leader.Hold(ctx, c, func(ctx context.Context) error {
+		m.cfg.Log.Info("elected", zap.String("master_id", m.id))
+		m.leading.Store(true)
+		registry, err := m.registrar.Recover(ctx, m.info)
+		if err != nil {
+			return err
+		}
+		if len(registry.GetWeights()) == 0 { // the flag counts until the registry holds any
+			registry.Weights = m.cfg.Weights
+		}
+		return m.rule(ctx, registry)
+	})
 }
 
 // rule runs the loop while this master leads.
-func (m *master) rule(ctx context.Context, lost <-chan struct{}, registry *registrypb.Registry) error {
+func (m *master) rule(ctx context.Context, registry *registrypb.Registry) error {
 	g := daemon.NewGroup(ctx)
 	g.Go("loop", func(ctx context.Context) error {
 		m.loop.begin(core.Elected{Registry: registry})
@@ -246,14 +246,6 @@ func (m *master) rule(ctx context.Context, lost <-chan struct{}, registry *regis
 		return m.loop.run(ctx)
 	})
 	g.Go("registrar", m.registrar.Run)
-	g.Go("leadership", func(ctx context.Context) error {
-		select {
-		case <-lost:
-			return ErrLost
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	})
 	return g.Wait()
 }
 

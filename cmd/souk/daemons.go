@@ -8,6 +8,7 @@ import (
 	"github.com/soukproject/souk/frameworks/chronos"
 	"github.com/soukproject/souk/frameworks/marathon"
 	"github.com/soukproject/souk/internal/daemon"
+	"github.com/soukproject/souk/internal/leader"
 	"github.com/soukproject/souk/internal/local"
 	"github.com/soukproject/souk/master"
 )
@@ -35,7 +36,7 @@ func runMaster(ctx context.Context, args []string) error {
 	}
 	defer closeLog()
 	cfg.Log, cfg.Level = log, level
-	return master.Run(ctx, cfg)
+	return leader.Again(ctx, log, func(ctx context.Context) error { return master.Run(ctx, cfg) })
 }
 
 func runAgent(ctx context.Context, args []string) error {

@@ -6,6 +6,9 @@ import (
 	"net"
 	"net/url"
 	"strings"
+
+	"github.com/soukproject/souk/internal/leader/zkleader"
+	"github.com/soukproject/souk/internal/zookeeper"
 )
 
 // masters says which master to try. Addresses are URLs without a path.
@@ -14,6 +17,8 @@ type masters interface {
 	next(ctx context.Context) (string, error)
 	// changed blocks until another than master should be tried; false: ctx ended first.
 	changed(ctx context.Context, master string) bool
+	// close ends what finds them.
+	close()
 }
 
 // listed goes through a fixed list, one further with each attempt. Those that
@@ -29,6 +34,8 @@ func (l *listed) next(context.Context) (string, error) {
 	return u, nil
 }
 
+func (l *listed) close() {}
+
 func (l *listed) changed(ctx context.Context, _ string) bool {
 	<-ctx.Done()
 	return false
@@ -38,8 +45,21 @@ func (l *listed) changed(ctx context.Context, _ string) bool {
 // take turns, never at one time.
 type detected struct {
 	detect func(context.Context, Leader) (Leader, error)
+	stop   func()
 	leader Leader
 }
+
+// elected finds the master that won an election in ZooKeeper.
+func elected(cfg Config) (*detected, error) {
+	u, err := zookeeper.ParseURL(cfg.Master)
+	if err != nil {
+		return nil, fmt.Errorf("scheduler: Config.Master: %w", err)
+	}
+	d := zkleader.NewDetector(zkleader.Config{URL: u, Format: zkleader.Masters(), Log: cfg.Log})
+	return &detected{detect: d.Detect, stop: d.Close}, nil
+}
+
+func (d *detected) close() { d.stop() }
 
 func (d *detected) next(ctx context.Context) (string, error) {
 	for d.leader.None() {

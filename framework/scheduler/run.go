@@ -17,6 +17,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/soukproject/souk/internal/callevent"
+	"github.com/soukproject/souk/internal/zookeeper"
 	mesospb "github.com/soukproject/souk/proto/mesos/v1"
 	schedulerpb "github.com/soukproject/souk/proto/mesos/v1/scheduler"
 )
@@ -50,6 +51,7 @@ func Run(ctx context.Context, cfg Config, sched Scheduler) error {
 	if err != nil {
 		return err
 	}
+	defer r.masters.close()
 	if cfg.HTTP == nil {
 		defer r.cfg.HTTP.CloseIdleConnections()
 	}
@@ -303,7 +305,9 @@ func newMasters(cfg Config) (masters, error) {
 	case cfg.Detect != nil && cfg.Master != "":
 		return nil, errors.New("scheduler: Config has both Master and Detect; set one")
 	case cfg.Detect != nil:
-		return &detected{detect: cfg.Detect}, nil
+		return &detected{detect: cfg.Detect, stop: func() {}}, nil
+	case zookeeper.IsURL(cfg.Master):
+		return elected(cfg)
 	}
 	list := &listed{}
 	for address := range strings.SplitSeq(cfg.Master, ",") {

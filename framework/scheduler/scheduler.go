@@ -111,7 +111,8 @@ const (
 // Master and Detect are required.
 type Config struct {
 	// Master is host:port, or several separated by commas, of which any may
-	// lead: the others redirect. https://host:port asks for TLS.
+	// lead: the others redirect. https://host:port asks for TLS. It may also be
+	// zk://[user:password@]host1:port1,host2:port2/path, where masters elect.
 	Master string
 	// Detect finds the leading master instead: it blocks until the leader
 	// differs from previous. The zero Leader stands for none.

@@ -476,7 +476,7 @@ func TestConfigErrors(t *testing.T) {
 		{"no master", scheduler.Config{Framework: info}, "scheduler: Config.Master: '' is not host:port"},
 		{"no port", scheduler.Config{Framework: info, Master: "host"}, "scheduler: Config.Master: 'host' is not host:port"},
 		{"a path", scheduler.Config{Framework: info, Master: "host:1/api"}, "scheduler: Config.Master: 'http://host:1/api' has a path; give host:port alone"},
-		{"zookeeper", scheduler.Config{Framework: info, Master: "zk://host:2181/mesos"}, "scheduler: Config.Master: 'zk://host:2181/mesos' has scheme zk; use http or https"},
+		{"zookeeper", scheduler.Config{Framework: info, Master: "zk://host:2181"}, "scheduler: Config.Master: it has no path: end it with one of this cluster's own, such as /mesos"},
 		{"both", scheduler.Config{Framework: info, Master: "a:1", Detect: never}, "scheduler: Config has both Master and Detect; set one"},
 		{"detector fails", scheduler.Config{Framework: info, Detect: never}, "detect master: never"},
 	}

@@ -9,6 +9,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -131,39 +132,48 @@ func large(n int) (ops []state.Op) {
 // request, answered or not, has written all of an Apply or nothing; the next
 // store sees which, and goes on.
 func TestKilledAtAnyWrite(t *testing.T) {
-	all, nothing := 0, 0
-	for after := range 24 {
-		cfg := config(t)
-		p := shared.Get(t).NewProxy(t, 0)
-		proxied := cfg
-		proxied.URL.Servers = []string{p.Address()}
-		s := open(t, proxied)
-		apply(t, s, set("before", "1", 0))
-		p.FailAfter(after)
-		ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
-		_, err := s.Apply(ctx, large(2)...)
-		cancel()
-		s.Close()
-		next := open(t, cfg)
-		es, listed := next.List(t.Context(), "large/")
-		switch {
-		case listed != nil:
-			t.Fatal(listed)
-		case len(es) == 4:
-			all++
-		case len(es) == 0 && err != nil:
-			nothing++
-		default:
-			t.Fatalf("after %d requests: %d of 4 entries, Apply = %v", after, len(es), err)
+	var all, nothing atomic.Int64
+	t.Run("requests", func(t *testing.T) {
+		for after := range 20 {
+			t.Run(fmt.Sprint(after), func(t *testing.T) {
+				t.Parallel()
+				testKilled(t, after, &all, &nothing)
+			})
 		}
-		if got := value(t, next, "before"); got != "1" {
-			t.Errorf("entry written before = %q", got)
-		}
-		apply(t, next, set("after", "1", 0))
+	})
+	if !t.Failed() && (all.Load() == 0 || nothing.Load() == 0) {
+		t.Errorf("%d times all and %d times nothing: both should occur", all.Load(), nothing.Load())
 	}
-	if all == 0 || nothing == 0 {
-		t.Errorf("%d times all and %d times nothing: both should occur", all, nothing)
+}
+
+func testKilled(t *testing.T, after int, all, nothing *atomic.Int64) {
+	cfg := config(t)
+	p := shared.Get(t).NewProxy(t, 0)
+	proxied := cfg
+	proxied.URL.Servers = []string{p.Address()}
+	s := open(t, proxied)
+	apply(t, s, set("before", "1", 0))
+	p.FailAfter(after)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+	_, err := s.Apply(ctx, large(2)...)
+	cancel()
+	s.Close()
+	next := open(t, cfg)
+	es, listed := next.List(t.Context(), "large/")
+	switch {
+	case listed != nil:
+		t.Fatal(listed)
+	case len(es) == 4:
+		all.Add(1)
+	case len(es) == 0 && err != nil:
+		nothing.Add(1)
+	default:
+		t.Fatalf("after %d requests: %d of 4 entries, Apply = %v", after, len(es), err)
 	}
+	if got := value(t, next, "before"); got != "1" {
+		t.Errorf("entry written before = %q", got)
+	}
+	apply(t, next, set("after", "1", 0))
 }
 
 // TestLostAnswers: writes whose answers are lost, by connections that break and

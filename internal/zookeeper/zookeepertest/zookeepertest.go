@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -41,7 +42,8 @@ type server struct {
 	dir    string
 	client string // host:port
 	mu     sync.Mutex
-	cmd    *exec.Cmd // nil if it does not run
+	cmd    *exec.Cmd     // nil if it does not run
+	ended  chan struct{} // closed when it has ended
 }
 
 // Start starts an ensemble of n members, which ends with the test, and waits
@@ -129,16 +131,36 @@ func (e *Ensemble) Restart(i int) {
 		e.t.Fatal(err)
 	}
 	defer log.Close()
-	cmd := exec.Command("java", "-Xmx128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto",
+	cmd := exec.Command("java", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto",
 		"-Dorg.slf4j.simpleLogger.showThreadName=false", "-Dorg.slf4j.simpleLogger.showDateTime=true",
 		"-cp", filepath.Join(jars, "zookeeper.jar")+":"+filepath.Join(jars, "slf4j-simple.jar"),
 		"org.apache.zookeeper.server.quorum.QuorumPeerMain", filepath.Join(s.dir, "zoo.cfg"))
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	if err := cmd.Start(); err != nil {
+	if err := s.run(cmd); err != nil {
 		e.t.Fatal(err)
 	}
-	s.cmd = cmd
+}
+
+// run starts a process that ends with this one at the latest. Its death is tied
+// to the thread that starts it, so that is kept until the process has ended.
+func (s *server) run(cmd *exec.Cmd) error {
+	started, ended := make(chan error), make(chan struct{})
+	go func() {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		defer close(ended)
+		err := cmd.Start()
+		started <- err
+		if err == nil {
+			_ = cmd.Wait() // it is always killed
+		}
+	}()
+	if err := <-started; err != nil {
+		return err
+	}
+	s.cmd, s.ended = cmd, ended
+	return nil
 }
 
 // Await waits until member i serves clients.
@@ -201,7 +223,7 @@ func (e *Ensemble) Kill(i int) {
 		return
 	}
 	_ = s.cmd.Process.Kill() // it may have ended by itself
-	_ = s.cmd.Wait()
+	<-s.ended
 	s.cmd = nil
 }
 
