@@ -270,8 +270,6 @@ func (a *api) request(ctx context.Context, n nestedCall) (nested.Request, error)
 		return refuse("Fetching for a nested or standalone container is not supported: leave command.uris out")
 	case n.command.GetValue() == "":
 		return refuse("A container without a command is not supported: set command.value")
-	case c.GetTtyInfo() != nil && len(q.ID) == 1:
-		return refuse("A terminal for a standalone container is not supported: use a nested one")
 	}
 	if !q.Command.Shell {
 		q.Command.Args = n.command.GetArguments()

@@ -20,13 +20,17 @@ import (
 
 // Config of a containerizer with isolation.
 type Config struct {
-	RunDir      string      // where containers are recorded; survives the agent, hidden from containers
-	Helper      string      // path of souk-containerizer; "": beside the running program
-	Level       Level       // Full or NoLimits; the machine must allow it (see Probe)
-	CgroupsRoot string      // parent of the containers' cgroups; "": DefaultCgroupsRoot
-	PIDs        int64       // processes a container may have unless it says otherwise; 0: 4096
-	NoSeccomp   bool        // run commands without a filter of system calls
-	Log         *zap.Logger // nil: silent
+	RunDir      string // where containers are recorded; survives the agent, hidden from containers
+	Helper      string // path of souk-containerizer; "": beside the running program
+	Level       Level  // Full or NoLimits; the machine must allow it (see Probe)
+	CgroupsRoot string // parent of the containers' cgroups; "": DefaultCgroupsRoot
+	PIDs        int64  // processes a container may have unless it says otherwise; 0: 4096
+	NoSeccomp   bool   // run commands without a filter of system calls
+
+	// Libcontainer launches every container with libcontainer's own code, as is done
+	// for those that have something out of the ordinary: the same, but slower.
+	Libcontainer bool
+	Log          *zap.Logger // nil: silent
 }
 
 // defaultPIDs stops a fork bomb early enough and a large Java program not at all.
@@ -81,14 +85,15 @@ func (c *Containerizer) Close() error {
 }
 
 type driver struct {
-	helper *os.File // sealed
-	runDir string
-	limits bool
-	tree   cgroup.Tree
-	root   string // parent cgroup
-	pids   int64
-	filter bool // seccomp
-	memory int64
+	helper       *os.File // sealed
+	runDir       string
+	limits       bool
+	tree         cgroup.Tree
+	root         string // parent cgroup
+	pids         int64
+	filter       bool // seccomp
+	libcontainer bool
+	memory       int64
 }
 
 func newDriver(cfg Config) (*driver, error) {
@@ -97,7 +102,7 @@ func newDriver(cfg Config) (*driver, error) {
 		return nil, err
 	}
 	d := &driver{
-		runDir: runDir, limits: cfg.Level == Full, pids: cfg.PIDs, filter: !cfg.NoSeccomp,
+		runDir: runDir, limits: cfg.Level == Full, pids: cfg.PIDs, filter: !cfg.NoSeccomp, libcontainer: cfg.Libcontainer,
 		root: path.Clean("/" + cfg.CgroupsRoot), memory: totalMemory(),
 	}
 	if d.limits {
@@ -127,10 +132,7 @@ func (d *driver) Prepare(s *shim.Spec) error {
 	if containerizer.Inside(d.runDir, s.Config.Sandbox) {
 		return fmt.Errorf("sandbox %s lies in the directory of the containers' records", s.Config.Sandbox)
 	}
-	if s.Parent == nil && (s.Config.TTY != nil || s.Config.Stdin) {
-		return errors.New("a terminal or standard input needs a nested container")
-	}
-	s.Isolation = shim.Isolation{Seccomp: d.filter, Mask: []string{d.runDir}}
+	s.Isolation = shim.Isolation{Seccomp: d.filter, Libcontainer: d.libcontainer, Mask: []string{d.runDir}}
 	if !d.limits {
 		return nil
 	}

@@ -34,11 +34,13 @@ type Parent struct {
 
 // Isolation is what only an isolating containerizer sets.
 type Isolation struct {
-	Cgroup      string   `json:"cgroup,omitempty"` // path below the hierarchies' roots; "" means no cgroups
-	Shared      bool     `json:"shared,omitempty"` // the cgroup is that of the parent
-	OOMScoreAdj *int     `json:"oom_score_adj,omitempty"`
-	Seccomp     bool     `json:"seccomp,omitempty"`
-	Mask        []string `json:"mask,omitempty"` // directories the command must not see
+	Cgroup string `json:"cgroup,omitempty"` // path below the hierarchies' roots; "" means no cgroups
+	// Libcontainer launches the container with its own code alone, for comparison.
+	Libcontainer bool     `json:"libcontainer,omitempty"`
+	Shared       bool     `json:"shared,omitempty"` // the cgroup is that of the parent
+	OOMScoreAdj  *int     `json:"oom_score_adj,omitempty"`
+	Seccomp      bool     `json:"seccomp,omitempty"`
+	Mask         []string `json:"mask,omitempty"` // directories the command must not see
 }
 
 // Process names a process for longer than its pid is its own.

@@ -29,7 +29,13 @@ func Run(dir shim.Dir) error {
 	}
 	var l launched
 	if err == nil {
+		err = launchPlanned(dir, spec)
+	}
+	if errors.Is(err, errByLibcontainer) {
 		err = shim.Adopt()
+		if spec.Config.TTY != nil || spec.Config.Stdin {
+			err = errors.New("a terminal or standard input cannot be had together with volumes or an image: leave one of them out")
+		}
 	}
 	if err == nil {
 		l, err = launch(dir, spec)

@@ -13,6 +13,7 @@
 #include <grp.h>
 #include <linux/capability.h>
 #include <linux/filter.h>
+#include <linux/mount.h>
 #include <linux/openat2.h>
 #include <linux/seccomp.h>
 #include <sched.h>
@@ -24,6 +25,7 @@
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -193,11 +195,30 @@ static void attach(struct plan_step *s) {
 		refuse("mount %s on %s", string(s, 0), string(s, 1));
 }
 
+static void attributes(struct plan_step *s) {
+	struct mount_attr attr = {.attr_set = s->n[0]};
+	if (syscall(SYS_mount_setattr, AT_FDCWD, string(s, 0), AT_RECURSIVE, &attr, sizeof attr) < 0)
+		refuse("protect %s", string(s, 0));
+}
+
+static void join(struct plan_step *s) {
+	int fd = open(string(s, 0), O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || setns(fd, 0) < 0)
+		refuse("enter the namespace %s", string(s, 0));
+	close(fd);
+}
+
+static void limit(struct plan_step *s) {
+	struct rlimit r = {s->n[1], s->n[2]};
+	if (setrlimit(s->n[0], &r) < 0)
+		refuse("set limit %d of resources", (int)s->n[0]);
+}
+
 static void mask(struct plan_step *s) {
 	const char *path = string(s, 0);
 	if (mount("/dev/null", path, NULL, MS_BIND, NULL) == 0 || errno == ENOENT)
 		return;
-	if (errno != ENOTDIR || mount("tmpfs", path, "tmpfs", MS_RDONLY, NULL) < 0)
+	if (errno != ENOTDIR || mount("tmpfs", path, "tmpfs", MS_RDONLY, "nr_blocks=1,nr_inodes=1") < 0)
 		refuse("hide %s", path);
 }
 
@@ -329,6 +350,13 @@ static void step(struct plan_step *s) {
 			refuse("create a namespace");
 		break;
 	case PLAN_MOUNT: attach(s); break;
+	case PLAN_ATTR: attributes(s); break;
+	case PLAN_JOIN: join(s); break;
+	case PLAN_RLIMIT: limit(s); break;
+	case PLAN_HOSTNAME:
+		if (sethostname(string(s, 0), strlen(string(s, 0))) < 0)
+			refuse("set the hostname");
+		break;
 	case PLAN_MASK: mask(s); break;
 	case PLAN_READONLY: protect(s); break;
 	case PLAN_BECOME: become(s); break;
@@ -377,13 +405,15 @@ static int interactive(void) {
 }
 
 /* Process 1 of the container, from START on. */
-static void __attribute__((noreturn)) inside(struct plan_step *s, int report, int go) {
+static void __attribute__((noreturn)) inside(struct plan_step *s, char *path, int report, int go) {
 	plan.report = report;
 	plan.go = go;
 	close(plan.dir);
 	close(PLAN_READY_FD);
 	close(PLAN_LOCK_FD);
 	umask(022);
+	prctl(PR_SET_NAME, "souk-init");
+	memset(path, 0, strlen(path)); /* where records are is nobody's business inside */
 	for (; s < plan.end; s = next(s))
 		step(s);
 	errno = 0;
@@ -455,13 +485,15 @@ void perform(char *path) {
 	char answer[64];
 	struct plan_step *s;
 
+	for (int fd = PLAN_READY_FD; fd <= PLAN_FD; fd++)
+		fcntl(fd, F_SETFD, FD_CLOEXEC);
+	load();
+	/* Whatever else the agent was started with is not for a container. */
+	syscall(SYS_close_range, interactive() ? PLAN_MASTER_FD + 1 : PLAN_FD + 1, ~0U, 0);
 	plan.dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (plan.dir < 0)
 		_exit(1);
-	for (int fd = PLAN_READY_FD; fd <= PLAN_FD; fd++)
-		fcntl(fd, F_SETFD, FD_CLOEXEC);
 	begin();
-	load();
 	stage_settle();
 	/* Nobody inside may look at or take over a process on its way in. */
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
@@ -476,7 +508,7 @@ void perform(char *path) {
 	if (pid == 0) {
 		close(report[0]);
 		close(go[1]);
-		inside(next(s), report[1], go[0]);
+		inside(next(s), path, report[1], go[0]);
 	}
 	close(report[1]);
 	close(go[0]);

@@ -37,6 +37,14 @@ func (p *plan) target(pid int, start uint64) {
 	p.add(C.PLAN_TARGET, []int64{int64(pid), int64(start)})
 }
 
+func (p *plan) join(path string)             { p.add(C.PLAN_JOIN, nil, path) }
+func (p *plan) hostname(name string)         { p.add(C.PLAN_HOSTNAME, nil, name) }
+func (p *plan) attr(path string, set uint64) { p.add(C.PLAN_ATTR, []int64{int64(set)}, path) }
+
+func (p *plan) rlimit(kind int, soft, hard uint64) {
+	p.add(C.PLAN_RLIMIT, []int64{int64(kind), int64(soft), int64(hard)})
+}
+
 func (p *plan) start(flags int64)            { p.add(C.PLAN_START, []int64{flags}) }
 func (p *plan) enter(namespaces int64)       { p.add(C.PLAN_ENTER, []int64{namespaces}) }
 func (p *plan) unshare(namespaces int64)     { p.add(C.PLAN_UNSHARE, []int64{namespaces}) }

@@ -26,6 +26,10 @@ enum plan_kind {
 	PLAN_ENTER,      /* namespaces of the target */
 	PLAN_UNSHARE,    /* namespaces */
 	PLAN_MOUNT,      /* flags; source, target, type, data */
+	PLAN_ATTR,       /* attributes to set; path: of all mounts below it */
+	PLAN_JOIN,       /* file of a namespace */
+	PLAN_HOSTNAME,   /* name */
+	PLAN_RLIMIT,     /* resource, soft, hard */
 	PLAN_MASK,       /* path: hide a file or directory, if it is there */
 	PLAN_READONLY,   /* path: likewise protect it */
 	PLAN_BECOME,     /* uid, gid, capabilities: bounding, permitted, effective; groups as bytes */

@@ -1,0 +1,147 @@
+//go:build linux && cgo
+
+package launcher
+
+import (
+	"errors"
+	"path/filepath"
+	"reflect"
+	"strconv"
+
+	"github.com/opencontainers/cgroups"
+	"github.com/opencontainers/runc/libcontainer/configs"
+	"golang.org/x/sys/unix"
+
+	"github.com/soukproject/souk/agent/containerizer/shim"
+)
+
+// errByLibcontainer says that a container has something that no plan knows:
+// libcontainer launches it, at three times the price.
+var errByLibcontainer = errors.New("no plan for this container")
+
+// launchPlanned becomes the program that performs the container's plan. It returns
+// only on failure.
+func launchPlanned(dir shim.Dir, spec shim.Spec) error {
+	if len(spec.Config.Mounts) > 0 {
+		return errByLibcontainer
+	}
+	cfg, err := config(dir, spec, volumes{})
+	if err != nil {
+		return err
+	}
+	p, err := planned(spec, cfg)
+	if err != nil {
+		return err
+	}
+	return performInstead(dir, spec, p)
+}
+
+// planned makes the plan of a container, and its cgroups. What config asks for is
+// read from config alone, so that a container is the same whichever way it is
+// launched; what is not understood here is left to libcontainer.
+//
+// A container that shows the machine's own files needs no root of its own: its
+// mount namespace is a copy in which the container's mounts lie over the machine's.
+func planned(spec shim.Spec, cfg *configs.Config) (*plan, error) {
+	if spec.Isolation.Libcontainer || !known(cfg) {
+		return nil, errByLibcontainer
+	}
+	p := &plan{}
+	p.outputs(spec)
+	p.start(int64(cfg.Namespaces.CloneFlags()))
+	if spec.Isolation.Cgroup != "" {
+		groups, err := create(cfg)
+		if err != nil {
+			return nil, err
+		}
+		for _, group := range groups {
+			p.write(filepath.Join(group, "cgroup.procs"), "0")
+		}
+	}
+	for _, ns := range cfg.Namespaces {
+		if ns.Path != "" {
+			p.join(ns.Path)
+		}
+	}
+	p.furnish(cfg)
+	return p, p.command(spec, cfg)
+}
+
+// known reports whether a plan can have all that cfg asks for.
+func known(cfg *configs.Config) bool {
+	rest := *cfg
+	for _, ns := range cfg.Namespaces {
+		switch ns.Type {
+		case configs.NEWNS, configs.NEWPID, configs.NEWIPC, configs.NEWUTS:
+			if ns.Path != "" {
+				return false
+			}
+		case configs.NEWNET:
+		default:
+			return false
+		}
+	}
+	for _, m := range cfg.Mounts {
+		if !knownMount(m) {
+			return false
+		}
+	}
+	rest.Rootfs, rest.Namespaces, rest.Hostname, rest.Mounts = "", nil, "", nil
+	rest.MaskPaths, rest.ReadonlyPaths, rest.Cgroups, rest.RootlessCgroups = nil, nil, nil, false
+	rest.Capabilities, rest.NoNewPrivileges, rest.NoNewKeyring = nil, false, false
+	rest.OomScoreAdj, rest.Seccomp, rest.Rlimits = nil, nil, nil
+	return reflect.DeepEqual(rest, configs.Config{}) && cfg.NoNewPrivileges && cfg.Capabilities != nil && knownGroup(cfg.Cgroups)
+}
+
+func knownGroup(g *cgroups.Cgroup) bool { return g != nil && !g.Systemd }
+
+func knownMount(m *configs.Mount) bool {
+	rest := *m
+	rest.Source, rest.Destination, rest.Device, rest.Flags, rest.Data = "", "", "", 0, ""
+	if m.RecAttr != nil {
+		if *m.RecAttr != (unix.MountAttr{Attr_set: m.RecAttr.Attr_set}) {
+			return false
+		}
+		rest.RecAttr = nil
+	}
+	switch m.Device {
+	case "bind":
+		if m.Flags != unix.MS_BIND|unix.MS_REC {
+			return false
+		}
+	case "proc", "mqueue", "tmpfs":
+	default:
+		return false
+	}
+	return reflect.DeepEqual(rest, configs.Mount{})
+}
+
+// furnish plans what the container sees that is not the machine's.
+func (p *plan) furnish(cfg *configs.Config) {
+	p.mount("", "/", "", unix.MS_REC|unix.MS_SLAVE, "")
+	for _, m := range cfg.Mounts {
+		kind := m.Device
+		if kind == "bind" {
+			kind = ""
+		}
+		p.mount(m.Source, m.Destination, kind, int64(m.Flags), m.Data)
+		if m.RecAttr != nil {
+			p.attr(m.Destination, m.RecAttr.Attr_set)
+		}
+	}
+	if cfg.Hostname != "" {
+		p.hostname(cfg.Hostname)
+	}
+	for _, path := range cfg.ReadonlyPaths {
+		p.readonly(path)
+	}
+	for _, path := range cfg.MaskPaths {
+		p.mask(path)
+	}
+	if cfg.OomScoreAdj != nil {
+		p.write("/proc/self/oom_score_adj", strconv.Itoa(*cfg.OomScoreAdj))
+	}
+	for _, l := range cfg.Rlimits {
+		p.rlimit(l.Type, l.Soft, l.Hard)
+	}
+}
