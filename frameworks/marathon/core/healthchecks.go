@@ -19,6 +19,9 @@ func (c *Core) watchHealth(in *Instance) {
 		return
 	}
 	for i, h := range def.HealthChecks {
+		if !h.ByScheduler() {
+			continue // the agent tells
+		}
 		first := min(time.Duration(h.IntervalSeconds)*time.Second, firstProbe)
 		c.scheduleProbe(in, i, first)
 	}
@@ -54,18 +57,22 @@ func (c *Core) healthCheck(taskID string, i int) (*Instance, spec.HealthCheck, b
 }
 
 func probeAddress(in *Instance, h spec.HealthCheck) string {
-	port := 0
-	switch {
-	case h.Port != nil:
-		port = *h.Port
-	case h.PortIndex != nil && *h.PortIndex < len(in.Ports):
-		port = in.Ports[*h.PortIndex]
-	}
 	host := in.Host
 	if ip, err := netip.ParseAddr(host); err == nil && ip.Is6() {
 		host = "[" + host + "]"
 	}
-	return host + ":" + strconv.Itoa(port)
+	return host + ":" + strconv.Itoa(checkedPort(in, h))
+}
+
+// checkedPort is the port that a check is of; 0 if there is none.
+func checkedPort(in *Instance, h spec.HealthCheck) int {
+	switch {
+	case h.Port != nil:
+		return *h.Port
+	case h.PortIndex != nil && *h.PortIndex < len(in.Ports):
+		return in.Ports[*h.PortIndex]
+	}
+	return 0
 }
 
 // probed counts a result, and kills an instance that failed too often.
@@ -114,19 +121,26 @@ func (s *health) fail(now spec.Timestamp, cause string) {
 
 // judge acts on what a check has found.
 func (c *Core) judge(in *Instance, h spec.HealthCheck, state *health, before verdict) {
-	if after := verdictOf(in); after != before {
-		c.touch(in.AppID)
-		if after != unknown {
-			c.publishHealth(in, after == healthy)
-		}
-		if after == healthy {
-			c.returnToken()
-		}
-	}
+	c.publishVerdict(in, before)
 	if h.MaxConsecutiveFailures > 0 && state.failures >= h.MaxConsecutiveFailures && !in.Kill {
 		c.publishUnhealthyKill(in, state.cause)
 		c.noteFailure(c.apps[in.AppID], in, "TASK_KILLED", "Task was killed since health check failed. Reason: "+state.cause)
 		c.kill(in)
+	}
+}
+
+// publishVerdict tells and uses what is known of an instance's health by now.
+func (c *Core) publishVerdict(in *Instance, before verdict) {
+	after := verdictOf(in)
+	if after == before {
+		return
+	}
+	c.touch(in.AppID)
+	if after != unknown {
+		c.publishHealth(in, after == healthy)
+	}
+	if after == healthy {
+		c.returnToken()
 	}
 }
 

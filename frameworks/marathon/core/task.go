@@ -15,15 +15,16 @@ import (
 func (c *Core) taskInfo(def *spec.App, in *Instance, o *offer, m match) *mesospb.TaskInfo {
 	name := spec.TaskName(def.ID)
 	return &mesospb.TaskInfo{
-		Name:       &name,
-		TaskId:     &mesospb.TaskID{Value: new(in.TaskID)},
-		AgentId:    o.proto.GetAgentId(),
-		Resources:  m.taken.Proto(resources.PostRefinement),
-		Command:    c.commandInfo(def, in),
-		Labels:     labels(def.Labels),
-		Discovery:  c.discoveryInfo(def, in),
-		KillPolicy: killPolicy(def),
-		Limits:     limits(def),
+		Name:        &name,
+		TaskId:      &mesospb.TaskID{Value: new(in.TaskID)},
+		AgentId:     o.proto.GetAgentId(),
+		Resources:   m.taken.Proto(resources.PostRefinement),
+		Command:     c.commandInfo(def, in),
+		Labels:      labels(def.Labels),
+		Discovery:   c.discoveryInfo(def, in),
+		KillPolicy:  killPolicy(def),
+		HealthCheck: agentHealthCheck(def, in),
+		Limits:      limits(def),
 	}
 }
 

@@ -191,6 +191,10 @@ func (p *player) status(t *testing.T, words []string) {
 		x.state = mesospb.TaskState(state)
 		s.AgentId.Value = &x.agent
 	}
+	if len(words) > 2 {
+		s.Healthy = new(words[2] == "healthy")
+		s.Message = new(strings.Join(words[3:], " "))
+	}
 	p.updates = append(p.updates, s)
 }
 

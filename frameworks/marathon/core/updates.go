@@ -88,8 +88,9 @@ func (c *Core) observed(in *Instance, s *mesospb.TaskStatus, condition Condition
 	if in.Kill && condition != Killing {
 		c.kills.repeat(in.TaskID) // it goes on: the kill was lost, or is on its way
 	}
-	if in.Condition == condition {
-		return // news of health, or the answer to a question
+	if in.Condition == condition { // news of health, or the answer to a question
+		c.heardOfHealth(in, s)
+		return
 	}
 	if !in.Condition.unreachable() && progress(condition) < progress(in.Condition) {
 		return // an answer that was overtaken
@@ -105,6 +106,7 @@ func (c *Core) observed(in *Instance, s *mesospb.TaskStatus, condition Condition
 		c.stillStarting(a)
 	}
 	c.watch(in)
+	c.heardOfHealth(in, s)
 	if verdictOf(in) == healthy {
 		c.returnToken()
 	}
@@ -147,6 +149,10 @@ func (c *Core) ended(in *Instance, s *mesospb.TaskStatus, condition Condition) {
 	c.move(in, s, condition)
 	c.publishStatus(in, s)
 	a := c.apps[in.AppID]
+	if condition == Killed && s.Healthy != nil && !s.GetHealthy() && !in.Kill {
+		c.publishUnhealthyKill(in, cut(s.GetMessage()))
+		c.noteFailure(a, in, s.GetState().String(), "Task was killed since health check failed. Reason: "+s.GetMessage())
+	}
 	if failure(condition) && condition != Finished {
 		c.noteFailure(a, in, s.GetState().String(), s.GetMessage())
 	}

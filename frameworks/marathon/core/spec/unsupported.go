@@ -8,7 +8,7 @@ func refuseUnsupported(rep *report, a *App) {
 			rep.add(path, "%s", notSupportedBy+why)
 		}
 	}
-	refuse("/check", a.Check != nil, "agents run no checks; use a health check of protocol HTTP, HTTPS or TCP")
+	refuse("/check", a.Check != nil, "checks are not passed on to agents; use a health check, of protocol COMMAND for example")
 	refuse("/env", usesSecrets(a), "there is no secret store; pass the value itself")
 	refuse("/secrets", len(a.Secrets) > 0, "there is no secret store")
 	refuse("/executor", a.Executor != "" && a.Executor != "//cmd", `apps run under the built-in executor only; leave "executor" empty`)
@@ -18,9 +18,6 @@ func refuseUnsupported(rep *report, a *App) {
 	refuse("/tty", a.TTY != nil && *a.TTY, "tasks get no terminal")
 	refuse("/networks", !a.HostNetworking(), `containers share the host's network; use "networks": [{"mode": "host"}]`)
 	refuseContainer(refuse, a.Container)
-	for i, h := range a.HealthChecks {
-		refuse(element("/healthChecks", i)+"/protocol", !h.ByScheduler(), "agents run no health checks; use HTTP, HTTPS or TCP")
-	}
 }
 
 func refuseContainer(refuse func(string, bool, string), c *Container) {
