@@ -33,6 +33,7 @@ import (
 	"github.com/soukproject/souk/agent/core"
 	"github.com/soukproject/souk/agent/fetcher"
 	"github.com/soukproject/souk/agent/hostinfo"
+	"github.com/soukproject/souk/agent/image"
 	"github.com/soukproject/souk/agent/link"
 	"github.com/soukproject/souk/agent/nested"
 	"github.com/soukproject/souk/agent/network"
@@ -53,6 +54,7 @@ type agent struct {
 	metrics     *metrics.Registry
 	store       *sandbox.Store
 	fetcher     *fetcher.Fetcher
+	images      *image.Store
 	files       *sandbox.Files
 	collector   *sandbox.Collector
 	writer      *writer
@@ -102,7 +104,7 @@ func Run(ctx context.Context, cfg Config) error {
 	if err != nil {
 		return errors.Join(err, closeContainers())
 	}
-	return errors.Join(a.run(ctx, ln), closeContainers())
+	return errors.Join(a.run(ctx, ln), a.images.Close(), closeContainers())
 }
 
 func newAgent(ctx context.Context, cfg Config, listening net.Addr, log *checkpoint.Log, store *sandbox.Store,
@@ -122,6 +124,10 @@ func newAgent(ctx context.Context, cfg Config, listening net.Addr, log *checkpoi
 	if err != nil {
 		return nil, err
 	}
+	a.images, err = image.Open(image.Config{Dir: cfg.ImageDir, Registry: cfg.DockerRegistry, Auth: cfg.DockerConfig})
+	if err != nil {
+		return nil, err
+	}
 	a.files = sandbox.NewFiles(store, logFile(cfg.Logging))
 	a.collector = sandbox.NewCollector(store, sandbox.CollectorConfig{
 		Delay: cfg.GCDelay, Headroom: cfg.GCDiskHeadroom, Interval: cfg.DiskWatchInterval,
@@ -131,7 +137,7 @@ func newAgent(ctx context.Context, cfg Config, listening net.Addr, log *checkpoi
 		Info: id.info, Version: api.MesosVersion, Boot: uuid.NewString(), IP: id.ip,
 		Rand:       rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())),
 		Configured: fmt.Sprintf("resources %q, attributes %q, default role %q", cfg.Resources, cfg.Attributes, cfg.DefaultRole),
-		Additive:   cfg.Additive, Limited: limited, HardCPU: cfg.HardCPU, PIDs: cfg.PIDs, ShutdownGrace: cfg.ShutdownGrace,
+		Additive:   cfg.Additive, Limited: limited, Images: isolates(containers), HardCPU: cfg.HardCPU, PIDs: cfg.PIDs, ShutdownGrace: cfg.ShutdownGrace,
 		Registration: cfg.Registration, Reregistration: cfg.Reregistration,
 	}), a)
 	a.writer = newWriter(log, a.loop.post, a.collector.Clear, cfg.Log.Named("checkpoint"))

@@ -366,7 +366,7 @@ func TestParseFlags(t *testing.T) {
 	if c.Master != "m1:5050" || c.Port != 6000 || c.GCDelay != 48*time.Hour || c.Environment["A"] != "b" || c.SwitchUser {
 		t.Errorf("ParseFlags = %+v", c)
 	}
-	for _, bad := range []string{"--isolation=gpu/nvidia", "--docker=docker", "--acls={}", "--containerizers=docker", "--default_role=a b", "--registration_backoff_factor=2mins"} {
+	for _, bad := range []string{"--isolation=gpu/nvidia", "--docker=docker", "--acls={}", "--containerizers=appc", "--default_role=a b", "--registration_backoff_factor=2mins"} {
 		if _, err := ParseFlags([]string{"--master=m", "--work_dir=/w", bad}, nil); err == nil || !strings.Contains(err.Error(), "flag --") {
 			t.Errorf("ParseFlags(%s) = %v, want an error that names the flag", bad, err)
 		}

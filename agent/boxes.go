@@ -66,6 +66,9 @@ func (b *boxes) run(ctx context.Context) error {
 func (b *boxes) launch(e core.Launch) {
 	b.jobs.put(func(ctx context.Context) {
 		status, err := b.start(ctx, e)
+		if err != nil {
+			err = errors.Join(err, b.agent.images.Release(string(e.Run.Container)))
+		}
 		if ctx.Err() != nil && err != nil {
 			return // the next agent finds that there is nothing
 		}
@@ -176,7 +179,7 @@ func (b *boxes) destroyOnce(ctx context.Context, id string) error {
 	if err := b.containers.Destroy(ctx, id); err != nil {
 		return err
 	}
-	return b.networks.Detach(ctx, id)
+	return errors.Join(b.networks.Detach(ctx, id), b.agent.images.Release(id))
 }
 
 func pause(ctx context.Context, d time.Duration) error {

@@ -67,3 +67,9 @@ func cgroupsRoot(cfg Config) string {
 	h.Write([]byte(cfg.RuntimeDir)) // never fails
 	return fmt.Sprintf("%s-%08x", runc.DefaultCgroupsRoot, h.Sum32())
 }
+
+// isolates reports whether containers can have files of their own.
+func isolates(c containerizer.Containerizer) bool {
+	_, ok := c.(*runc.Containerizer)
+	return ok
+}

@@ -72,6 +72,10 @@ type Config struct {
 	// above if set. Run does not close it.
 	Containers containerizer.Containerizer
 
+	ImageDir       string // "": the folder images in RuntimeDir
+	DockerRegistry string // of images whose name has none; "": Docker's
+	DockerConfig   []byte // credentials
+
 	FetcherCacheDir  string // "": the folder fetch in RuntimeDir
 	FetcherCacheSize uint64 // bytes
 	FetcherStall     time.Duration
@@ -168,6 +172,9 @@ func (c *Config) check() error {
 	c.WorkDir = dir
 	if c.RuntimeDir == "" {
 		c.RuntimeDir = filepath.Join(dir, "run")
+	}
+	if c.ImageDir == "" {
+		c.ImageDir = filepath.Join(c.RuntimeDir, "images")
 	}
 	if c.FetcherCacheDir == "" {
 		c.FetcherCacheDir = filepath.Join(c.RuntimeDir, "fetch")

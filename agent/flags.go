@@ -44,6 +44,7 @@ func flags(c *Config) *daemon.FlagSet {
 	c.containerFlags(f)
 	c.containerNetworkFlags(f)
 	c.fetcherFlags(f)
+	c.imageFlags(f)
 	c.sandboxFlags(f)
 	c.Logging.AddFlags(f)
 	refused(f)
@@ -185,7 +186,7 @@ func isolation(text string) error {
 	known := map[string]bool{
 		"": true, "filesystem/posix": true, "filesystem/linux": true, "posix/cpu": true, "posix/mem": true, "process": true,
 		"cgroups/cpu": true, "cgroups/mem": true, "cgroups/pids": true, "cgroups": true, "namespaces/pid": true, "namespaces/ipc": true,
-		"network/cni": true, "volume/host_path": true, "volume/sandbox_path": true, "volume/secret": true, "linux/nnp": true, "linux/seccomp": true, "environment_secret": true,
+		"network/cni": true, "docker/runtime": true, "volume/host_path": true, "volume/sandbox_path": true, "volume/secret": true, "linux/nnp": true, "linux/seccomp": true, "environment_secret": true,
 	}
 	for name := range strings.SplitSeq(text, ",") {
 		if !known[strings.TrimSpace(name)] {
@@ -193,6 +194,21 @@ func isolation(text string) error {
 		}
 	}
 	return nil
+}
+
+func (c *Config) imageFlags(f *daemon.FlagSet) {
+	f.Path(&c.ImageDir, "docker_store_dir", "Folder for images; default: images in --runtime_dir")
+	f.String(&c.DockerRegistry, "docker_registry", "Where images without a registry in their name come from: an address, or a folder of NAME:TAG.tar files and OCI layouts; default: Docker's")
+	f.Func("docker_config", "", "Credentials for registries: a docker config as JSON, or the path of one", func(text string) (err error) {
+		c.DockerConfig, err = readDockerConfig(text)
+		return err
+	})
+	f.Func("image_providers", "docker", "Accepted for compatibility: docker, which OCI images are, too", func(text string) error {
+		if text != "docker" && text != "" {
+			return fmt.Errorf("%q is not part of this version: there is docker", text)
+		}
+		return nil
+	})
 }
 
 func (c *Config) fetcherFlags(f *daemon.FlagSet) {
@@ -231,8 +247,8 @@ func refused(f *daemon.FlagSet) {
 	}
 	unless(f, "enforce_container_disk_quota", "disk quotas are not part of this version: remove the flag")
 	unless(f, "cgroups_limit_swap", "it is not part of this version: remove the flag")
-	for _, name := range []string{"docker", "docker_registry", "docker_config", "docker_socket", "image_providers"} {
-		f.Refuse(name, "images are not part of this version: remove the flag")
+	for _, name := range []string{"docker", "docker_socket"} {
+		f.Refuse(name, "images are run without Docker: remove the flag")
 	}
 	for _, name := range []string{"modules", "modules_dir", "hooks", "resource_estimator", "qos_controller", "container_logger", "secret_resolver"} {
 		f.Refuse(name, "modules of Mesos cannot be loaded: remove the flag")
@@ -240,9 +256,11 @@ func refused(f *daemon.FlagSet) {
 	for _, name := range []string{"domain", "ip_discovery_command", "ip6", "agent_features", "default_container_info", "nvidia_gpu_devices", "zk"} {
 		f.Refuse(name, "it is not part of this version: remove the flag")
 	}
-	f.Func("containerizers", "mesos", "Accepted for compatibility: mesos", func(text string) error {
-		if text != "mesos" {
-			return errors.New("there is no other than mesos: remove the flag")
+	f.Func("containerizers", "mesos,docker", "Accepted for compatibility: mesos and docker, which are one here", func(text string) error {
+		for name := range strings.SplitSeq(text, ",") {
+			if name != "mesos" && name != "docker" {
+				return fmt.Errorf("%q is neither mesos nor docker", name)
+			}
 		}
 		return nil
 	})
@@ -271,7 +289,7 @@ func ignored(f *daemon.FlagSet) {
 		"container_disk_watch_interval",
 		"max_completed_executors_per_framework",
 		"authentication_backoff_factor", "authentication_timeout_min", "authentication_timeout_max", "http_heartbeat_interval",
-		"oversubscribed_resources_interval", "qos_correction_interval_min", "docker_store_dir", "docker_remove_delay", "docker_stop_timeout",
+		"oversubscribed_resources_interval", "qos_correction_interval_min", "docker_remove_delay", "docker_stop_timeout",
 		"appc_store_dir", "systemd_runtime_directory",
 	} {
 		f.Ignore(name)

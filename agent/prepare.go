@@ -53,6 +53,9 @@ func (a *agent) prepare(ctx context.Context, e core.Launch) (containerizer.Confi
 		return containerizer.Config{}, fmt.Errorf("Failed to fetch all URIs for container '%s': %w", e.Run.Container, err)
 	}
 	c := a.container(e, user, dir)
+	if err := a.addImage(ctx, e, &c); err != nil {
+		return containerizer.Config{}, err
+	}
 	c.Mounts, err = volumes{sandbox: dir, owner: owner, create: a.cfg.VolumeCreation}.mounts(e.Container().GetVolumes())
 	if err != nil {
 		return containerizer.Config{}, err

@@ -30,6 +30,9 @@ func (a *agent) recover(ctx context.Context) (core.Recovered, error) {
 	if err != nil {
 		return core.Recovered{}, fmt.Errorf("containers: %w", err)
 	}
+	if err := a.images.Recover(known); err != nil {
+		return core.Recovered{}, fmt.Errorf("images: %w", err)
+	}
 	if err := a.boxes.networks.Recover(ctx, known); err != nil {
 		return core.Recovered{}, fmt.Errorf("networks: %w", err)
 	}

@@ -38,7 +38,7 @@ func (a *Agent) cannot(t *mesospb.TaskInfo) *refusal {
 	if t.GetExecutor() != nil {
 		t = containerOf(t)
 	}
-	if c := t.GetContainer(); c != nil && c.GetType() == mesospb.ContainerInfo_DOCKER { // which an absent one reads as, too
+	if c := t.GetContainer(); c != nil && c.GetType() == mesospb.ContainerInfo_DOCKER && !a.cfg.Images { // which an absent one reads as, too
 		return &refusal{
 			mesospb.TaskState_TASK_FAILED, mesospb.TaskStatus_REASON_EXECUTOR_TERMINATED,
 			"Abnormal executor termination: unknown container; 'container.type' DOCKER is not supported by this agent",
@@ -83,6 +83,9 @@ func hasVolume(t *mesospb.TaskInfo) bool {
 
 // beyondContainer says what containers of this agent cannot be.
 func (a *Agent) beyondContainer(t *mesospb.TaskInfo) string {
+	if why := a.beyondImage(t); why != "" {
+		return why
+	}
 	for _, field := range unsupported(t) {
 		if field.used {
 			return fmt.Sprintf("'%s' is not supported by this agent", field.name)
@@ -138,8 +141,6 @@ type field struct {
 func unsupported(t *mesospb.TaskInfo) []field {
 	c := t.GetContainer()
 	fields := []field{
-		{"container.docker", c.GetDocker() != nil},
-		{"container.mesos.image", c.GetMesos().GetImage() != nil},
 		{"container.linux_info", c.GetLinuxInfo() != nil},
 		{"container.rlimit_info", c.GetRlimitInfo() != nil},
 		{"container.tty_info", c.GetTtyInfo() != nil},

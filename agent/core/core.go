@@ -29,6 +29,7 @@ type Config struct {
 	// Limited tells that containers are held to their limits; tasks that set
 	// limits of their own are refused otherwise.
 	Limited bool
+	Images  bool // containers can have images
 	// HardCPU makes a task's cpus a quota and not only a weight (Mesos: --cgroups_enable_cfs).
 	HardCPU bool
 	// PIDs bounds the processes and threads of a container; 0: not here.

@@ -64,6 +64,11 @@ func TestCannotNamesTheField(t *testing.T) {
 		s.Type = &kind
 		return volume(&mesospb.Volume{Source: s})
 	}
+	image := func(name string) func(*mesospb.TaskInfo) {
+		return container(func(c *mesospb.ContainerInfo) {
+			c.Mesos = &mesospb.ContainerInfo_MesosInfo{Image: &mesospb.Image{Type: mesospb.Image_DOCKER.Enum(), Docker: &mesospb.Image_Docker{Name: &name}}}
+		})
+	}
 	network := func(n *mesospb.NetworkInfo) func(*mesospb.TaskInfo) {
 		return container(func(c *mesospb.ContainerInfo) { c.NetworkInfos = []*mesospb.NetworkInfo{n} })
 	}
@@ -80,6 +85,7 @@ func TestCannotNamesTheField(t *testing.T) {
 		{func(t *mesospb.TaskInfo) { t.Check = &mesospb.CheckInfo{} }, "", 0},
 		{container(func(*mesospb.ContainerInfo) {}), "", 0},
 		{container(func(c *mesospb.ContainerInfo) { c.Type = mesospb.ContainerInfo_DOCKER.Enum() }), "Abnormal executor termination: unknown container", mesospb.TaskState_TASK_FAILED},
+		{image("busybox"), "--containerizer=runc", mesospb.TaskState_TASK_FAILED},
 		{volume(&mesospb.Volume{HostPath: new("/data")}), "", 0},
 		{volume(&mesospb.Volume{Image: &mesospb.Image{}}), "volume 'data': 'image'", mesospb.TaskState_TASK_FAILED},
 		{source(mesospb.Volume_Source_SECRET, &mesospb.Volume_Source{Secret: &mesospb.Secret{Type: mesospb.Secret_VALUE.Enum()}}), "", 0},
@@ -90,7 +96,6 @@ func TestCannotNamesTheField(t *testing.T) {
 		{source(mesospb.Volume_Source_HOST_PATH, &mesospb.Volume_Source{HostPath: &mesospb.Volume_Source_HostPath{
 			MountPropagation: &mesospb.MountPropagation{Mode: mesospb.MountPropagation_BIDIRECTIONAL.Enum()},
 		}}), "BIDIRECTIONAL", mesospb.TaskState_TASK_FAILED},
-		{container(func(c *mesospb.ContainerInfo) { c.Mesos = &mesospb.ContainerInfo_MesosInfo{Image: &mesospb.Image{}} }), "container.mesos.image", mesospb.TaskState_TASK_FAILED},
 		{container(func(c *mesospb.ContainerInfo) { c.LinuxInfo = &mesospb.LinuxInfo{} }), "container.linux_info", mesospb.TaskState_TASK_FAILED},
 		{network(&mesospb.NetworkInfo{}), "", 0},
 		{network(&mesospb.NetworkInfo{Name: new("web")}), "", 0},
@@ -279,5 +284,43 @@ func TestCommandText(t *testing.T) {
 		if got := commandText(tt.command); got != tt.want {
 			t.Errorf("commandText(%v) = %q, want %q", tt.command, got, tt.want)
 		}
+	}
+}
+
+func TestCannotNamesWhatIsWrongWithImages(t *testing.T) {
+	docker := func(d *mesospb.ContainerInfo_DockerInfo) *mesospb.ContainerInfo {
+		d.Image = new("busybox")
+		return &mesospb.ContainerInfo{Type: mesospb.ContainerInfo_DOCKER.Enum(), Docker: d}
+	}
+	mesos := func(i *mesospb.Image) *mesospb.ContainerInfo {
+		return &mesospb.ContainerInfo{Type: mesospb.ContainerInfo_MESOS.Enum(), Mesos: &mesospb.ContainerInfo_MesosInfo{Image: i}}
+	}
+	parameter := func(key string) *mesospb.ContainerInfo {
+		return docker(&mesospb.ContainerInfo_DockerInfo{Parameters: []*mesospb.Parameter{{Key: &key, Value: new("x")}}})
+	}
+	for _, tt := range []struct {
+		name      string
+		container *mesospb.ContainerInfo
+		want      string
+	}{
+		{"docker", docker(&mesospb.ContainerInfo_DockerInfo{}), ""},
+		{"a parameter with a meaning", parameter("workdir"), ""},
+		{"a parameter without", parameter("cap-add"), "key 'cap-add'"},
+		{"privileged", docker(&mesospb.ContainerInfo_DockerInfo{Privileged: new(true)}), "privileged"},
+		{"volume driver", docker(&mesospb.ContainerInfo_DockerInfo{VolumeDriver: new("rexray")}), "volume_driver"},
+		{"docker without docker", &mesospb.ContainerInfo{Type: mesospb.ContainerInfo_DOCKER.Enum()}, "'container.docker' is missing"},
+		{"appc", mesos(&mesospb.Image{Type: mesospb.Image_APPC.Enum()}), "APPC"},
+		{"no name", mesos(&mesospb.Image{Type: mesospb.Image_DOCKER.Enum()}), "name' is empty"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			cfg := testConfig()
+			cfg.Images = true
+			task := testTask("t")
+			task.Container = tt.container
+			got := New(cfg).cannot(task)
+			if tt.want == "" && got != nil || tt.want != "" && (got == nil || !strings.Contains(got.why, tt.want)) {
+				t.Errorf("cannot() = %+v, want %q", got, tt.want)
+			}
+		})
 	}
 }
