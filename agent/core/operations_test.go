@@ -44,26 +44,44 @@ type store struct {
 	online  bool
 	seq     uint64
 
-	minted   int
-	sent     []sent               // operations the agent was sent, in order, as far as they count
-	finished int                  // how many of them are known to be done
-	waiting  []*mesospb.Operation // statuses to be acknowledged
+	minted  int
+	sent    []sent               // operations the agent was sent, in order, as far as they count
+	waiting []*mesospb.Operation // statuses to be acknowledged
 }
 
 type sent struct {
 	uuid   string
 	by     resources.Conversion
+	done   bool // the agent said so
 	failed bool // once, and nobody was told: a crash may have it redone
 }
 
-// outcomes are what may have become of the first n operations.
+// outcomes are what may have become of the first n operations: each that failed
+// may have been redone.
 func (s *store) outcomes(n int) (all [][]sent) {
-	all = [][]sent{possible(s.sent[:n])}
-	without := slices.DeleteFunc(slices.Clone(s.sent[:n]), func(x sent) bool { return x.failed })
-	if len(without) < n {
-		all = append(all, possible(without))
+	var failed []string
+	for _, x := range s.sent[:n] {
+		if x.failed {
+			failed = append(failed, x.uuid)
+		}
+	}
+	for mask := range 1 << len(failed) {
+		all = append(all, possible(slices.DeleteFunc(slices.Clone(s.sent[:n]), func(x sent) bool {
+			at := slices.Index(failed, x.uuid)
+			return at >= 0 && mask&(1<<at) != 0
+		})))
 	}
 	return all
+}
+
+// finished is how many operations are done at least: they are done in order.
+func (s *store) finished() int {
+	for n := len(s.sent); n > 0; n-- {
+		if s.sent[n-1].done {
+			return n
+		}
+	}
+	return 0
 }
 
 // fold is what operations make.
@@ -114,15 +132,14 @@ func (s *store) subscribed(x *linkpb.Subscribe) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	for n := len(s.sent); n >= s.finished; n-- {
+	for n := len(s.sent); n >= s.finished(); n-- {
 		for _, left := range s.outcomes(n) {
 			if !fold(left).Equal(total) {
 				continue
 			}
 			s.sent, s.waiting, s.online, s.seq = left, nil, true, 0
-			s.finished = len(left)
 			for i := range s.sent {
-				s.sent[i].failed = false // it was redone
+				s.sent[i].done, s.sent[i].failed = true, false
 			}
 			s.event(&linkpb.Event{Type: linkpb.Event_REGISTERED.Enum(), Registered: &linkpb.Registered{
 				AgentId: &mesospb.AgentID{Value: new("S0")}, PingTimeoutSeconds: new(1e6), MaxPingTimeouts: new(uint32(1)),
@@ -130,7 +147,7 @@ func (s *store) subscribed(x *linkpb.Subscribe) {
 			return
 		}
 	}
-	s.t.Fatalf("the agent has %s, which is not what %d to %d operations make", total, s.finished, len(s.sent))
+	s.t.Fatalf("the agent has %s, which is not what %d to %d operations make: %v", total, s.finished(), len(s.sent), s.sent)
 }
 
 func (s *store) event(e *linkpb.Event) {
@@ -147,7 +164,7 @@ func (s *store) said(m *linkpb.Message) {
 	at := slices.IndexFunc(s.sent, func(x sent) bool { return x.uuid == string(u.GetUuid()) })
 	switch state := u.GetStatus().GetState(); {
 	case state == mesospb.OperationState_OPERATION_FINISHED && at >= 0:
-		s.finished = max(s.finished, at+1)
+		s.sent[at].done = true
 	case state == mesospb.OperationState_OPERATION_FINISHED: // repeated; its session is over
 	case state == mesospb.OperationState_OPERATION_FAILED || state == mesospb.OperationState_OPERATION_DROPPED:
 		if at >= 0 {
