@@ -321,7 +321,7 @@ func TestFlagsRefuse(t *testing.T) {
 	for flags, text := range map[string]string{
 		"--work_dir=/x":                                 "--master is missing",
 		"--master=m:5050":                               "--work_dir is missing",
-		"--master=zk://h/x --work_dir=/x":               "not supported yet",
+		"--master=zk://h --work_dir=/x":                 "no path",
 		"--master=m:1 --zk_hosts=h:2181":                "ZooKeeper",
 		"--master=m:1 --slack_url=http://x":             "notifications",
 		"--master=m:1 --work_dir=/x --failure_retry":    "failure_retry",

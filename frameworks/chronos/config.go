@@ -18,11 +18,12 @@ import (
 	"github.com/soukproject/souk/frameworks/chronos/core"
 	"github.com/soukproject/souk/internal/daemon"
 	"github.com/soukproject/souk/internal/state"
+	"github.com/soukproject/souk/internal/zookeeper"
 )
 
 // Config is everything an operator decides. Start from DefaultConfig.
 type Config struct {
-	Master string // host:port of the master, or several separated by commas
+	Master string // host:port of the master, or several separated by commas, or zk://…; see scheduler.Config
 	// Detect finds the leading master instead; see scheduler.Config.
 	Detect func(ctx context.Context, previous scheduler.Leader) (scheduler.Leader, error)
 	HTTP   *http.Client // to reach the master with; nil: one of the SDK's own
@@ -89,12 +90,15 @@ func (c *Config) complete() error {
 	switch {
 	case c.Master == "" && c.Detect == nil:
 		return errors.New("--master is missing: give the master's host:port")
-	case strings.HasPrefix(c.Master, "zk://") && c.Detect == nil:
-		return errors.New("--master=zk://… is not supported yet: give the masters as host:port,host:port")
 	case c.Store == nil && c.WorkDir == "":
 		return errors.New("--work_dir is missing: give a folder for the jobs, such as /var/lib/chronos")
 	case c.Credentials != "" && !strings.Contains(c.Credentials, ":"):
 		return errors.New("--http_credentials must be of the form user:password")
+	}
+	if zookeeper.IsURL(c.Master) {
+		if _, err := zookeeper.ParseURL(c.Master); err != nil {
+			return fmt.Errorf("--master: %w", err)
+		}
 	}
 	if err := c.checkAmounts(); err != nil {
 		return err

@@ -40,7 +40,7 @@ func flags(c *Config) *daemon.FlagSet {
 }
 
 func (c *Config) placeFlags(f *daemon.FlagSet) {
-	f.String(&c.Master, "master", "Master as host:port, or several separated by commas; required")
+	f.String(&c.Master, "master", "Master as host:port, or several separated by commas, or zk://[user:password@]host1:2181,host2:2181/path to find the one that leads; required")
 	f.Path(&c.WorkDir, "work_dir", "Folder for jobs and their history; required")
 	f.IP(&c.HTTPAddress, "http_address", "Address to listen on; default: all")
 	f.Port(&c.HTTPPort, "http_port", "Port to listen on")

@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"strings"
 	"time"
 
 	"go.uber.org/zap"
@@ -16,11 +15,13 @@ import (
 	"github.com/soukproject/souk/frameworks/marathon/core"
 	"github.com/soukproject/souk/internal/daemon"
 	"github.com/soukproject/souk/internal/state"
+	"github.com/soukproject/souk/internal/zookeeper"
 )
 
 // Config is everything a scheduler is told. DefaultConfig has the defaults.
 type Config struct {
-	// Master is host:port of the Mesos master, or several separated by commas.
+	// Master is host:port of the Mesos master, or several separated by commas, or
+	// zk://… where masters elect one; see scheduler.Config.
 	Master string
 	// Detect finds the leading master in place of Master, if set.
 	Detect func(ctx context.Context, previous scheduler.Leader) (scheduler.Leader, error)
@@ -87,9 +88,12 @@ func (c *Config) check() error {
 		}
 		c.Hostname = name
 	}
+	if zookeeper.IsURL(c.Master) {
+		if _, err := zookeeper.ParseURL(c.Master); err != nil {
+			return fmt.Errorf("flag --master: %w", err)
+		}
+	}
 	switch {
-	case strings.HasPrefix(c.Master, "zk://"):
-		return errors.New("flag --master: finding the master through ZooKeeper is not part of this version: give host:port")
 	case c.Master == "" && c.Detect == nil:
 		return errors.New("flag --master is required: give host:port of the master, such as 127.0.0.1:5050")
 	case c.Core.ServicePortMin > c.Core.ServicePortMax:

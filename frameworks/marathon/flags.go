@@ -65,7 +65,7 @@ func flags(c *Config) *daemon.FlagSet {
 }
 
 func (c *Config) processFlags(f *daemon.FlagSet) {
-	f.String(&c.Master, "master", "host:port of the Mesos master, or several separated by commas")
+	f.String(&c.Master, "master", "host:port of the Mesos master, or several separated by commas, or zk://[user:password@]host1:2181,host2:2181/path to find the one that leads")
 	f.Path(&c.WorkDir, "work_dir", "Folder for what must survive a restart; required")
 	f.IP(&c.Address, "http_address", "Address to listen on")
 	f.Port(&c.Port, "http_port", "Port to listen on")

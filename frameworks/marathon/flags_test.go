@@ -41,7 +41,7 @@ func TestFlagErrorsSayWhatToDo(t *testing.T) {
 	}{
 		{"--work_dir=/w", "flag --master is required"},
 		{"--master=m:1", "flag --work_dir is required"},
-		{"--master=zk://a/b --work_dir=/w", "give host:port"},
+		{"--master=zk://a:2181 --work_dir=/w", "no path"},
 		{"--master=m:1 --work_dir=/w --zk=zk://a/b", "work_dir"},
 		{"--master=m:1 --work_dir=/w --enable_features=x", "vips"},
 		{"--master=m:1 --work_dir=/w --task_launch_timeout=soon", "task_launch_timeout"},

@@ -7,6 +7,7 @@ import (
 
 	"github.com/soukproject/souk/frameworks/marathon/api"
 	"github.com/soukproject/souk/internal/metrics"
+	"github.com/soukproject/souk/internal/zookeeper"
 )
 
 // handler is the API on top of the loop.
@@ -48,10 +49,10 @@ func (c Config) settings(address net.Addr) map[string]any {
 		"local_port_max":                k.ServicePortMax,
 		"local_port_min":                k.ServicePortMin,
 		"maintenance_mode":              true,
-		"master":                        c.Master,
+		"master":                        c.masterName(),
 		"max_instances_per_offer":       k.MaxInstancesPerOffer,
 		"mesos_bridge_name":             k.Rules.BridgeName,
-		"mesos_leader_ui_url":           "http://" + c.Master,
+		"mesos_leader_ui_url":           c.masterUI(),
 		"mesos_role":                    k.Rules.Role,
 		"mesos_user":                    c.User,
 		"min_revive_offers_interval":    k.MinReviveInterval.Milliseconds(),
@@ -61,4 +62,20 @@ func (c Config) settings(address net.Addr) map[string]any {
 		"task_launch_timeout":           k.LaunchTimeout.Milliseconds(),
 		"webui_url":                     c.webUI(address),
 	}
+}
+
+// masterName is Master as others may see it.
+func (c Config) masterName() string {
+	if u, err := zookeeper.ParseURL(c.Master); err == nil {
+		return u.String()
+	}
+	return c.Master
+}
+
+// masterUI is the master's own interface; nil if the leader changes.
+func (c Config) masterUI() any {
+	if zookeeper.IsURL(c.Master) {
+		return nil
+	}
+	return "http://" + c.Master
 }

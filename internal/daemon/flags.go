@@ -374,10 +374,21 @@ func (f *FlagSet) Flags() []Flag {
 	var all []Flag
 	for _, fl := range f.sorted() {
 		if fl.usage != "" {
-			all = append(all, Flag{Name: fl.name, Value: fl.value, Usage: fl.usage, Set: fl.given != "" || fl.fallback != ""})
+			all = append(all, Flag{Name: fl.name, Value: shown(fl.value), Usage: fl.usage, Set: fl.given != "" || fl.fallback != ""})
 		}
 	}
 	return all
+}
+
+// shown is a value as others may see it: an address without its credentials.
+func shown(value string) string {
+	scheme, rest, ok := strings.Cut(value, "://")
+	authority, path, _ := strings.Cut(rest, "/")
+	at := strings.LastIndexByte(authority, '@')
+	if !ok || at < 0 {
+		return value
+	}
+	return scheme + "://" + authority[at+1:] + "/" + path
 }
 
 // Warnings returns what the operator should know about flags that were accepted.

@@ -184,3 +184,15 @@ func TestFlagsAreListed(t *testing.T) {
 		t.Errorf("Parse(--help) = %v, want ErrHelp", err)
 	}
 }
+
+func TestFlagsShowNoCredentials(t *testing.T) {
+	f := daemon.NewFlags("souk test")
+	var zk string
+	f.String(&zk, "zk", "Where")
+	if err := f.Parse([]string{"--zk=zk://me:sec@ret@a:2181,b:2181/m"}, nil); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := f.Flags()[0].Value, "zk://a:2181,b:2181/m"; got != want || zk == want {
+		t.Errorf("shown value = %q, want %q; value = %q", got, want, zk)
+	}
+}

@@ -15,7 +15,7 @@ import (
 
 // buckets is over how many nodes entries are spread, so that the list of no
 // node's children becomes large.
-const buckets = 256
+const buckets = 64
 
 func parent(path string) string { return path[:strings.LastIndexByte(path, '/')] }
 

@@ -11,7 +11,7 @@
 //
 //	<path>                    {"format":1,"owner":"…"}
 //	<path>/commit             epoch, number and progress of the last write
-//	<path>/entries/<xx>/<name> an entry; xx spreads them over 256 nodes
+//	<path>/entries/<xx>/<name> an entry; xx spreads them over 64 nodes
 //	<path>/staged/<n>-<i>     part i of write n, which fits no packet as a whole
 package zkstate
 
