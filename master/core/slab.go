@@ -5,6 +5,9 @@ import "encoding/binary"
 const (
 	// chunkSize is how many bytes share one piece of memory; a larger record gets a piece of its own.
 	chunkSize = 1 << 20
+	// firstChunk is what the first piece has; each one after it twice as much as
+	// the one before, up to chunkSize: a master of few tasks stays small.
+	firstChunk = 16 << 10
 	// header precedes each record: the row it belongs to, then its length.
 	header = 8
 )
@@ -54,7 +57,7 @@ func (s *slab) room(n int) ref {
 		return ref{s.add(n), 0}
 	}
 	if c := s.chunks[s.open]; s.open == 0 || cap(c)-len(c) < n {
-		s.open = s.add(chunkSize)
+		s.open = s.add(max(n, min(chunkSize, firstChunk<<min(len(s.chunks)-1, 10))))
 	}
 	return ref{s.open, uint32(len(s.chunks[s.open]))}
 }

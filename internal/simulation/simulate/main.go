@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -21,15 +22,17 @@ func main() {
 	seed := flag.Uint64("seed", 0, "run this one seed")
 	first := flag.Uint64("first", 1, "the first of many seeds")
 	seeds := flag.Uint64("seeds", 1000, "how many seeds to run")
+	workers := flag.Int("workers", runtime.NumCPU(), "how many seeds to run at a time")
 	trace := flag.Bool("trace", false, "with -seed: print every event and effect")
 	flag.Parse()
+	debug.SetGCPercent(800) // seeds need little memory, and much of it for a short time
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	if *seed != 0 {
 		fail(one(*seed, *trace))
 		return
 	}
-	fail(many(ctx, *first, *seeds))
+	fail(many(ctx, *first, *seeds, *workers))
 }
 
 func fail(err error) {
@@ -49,8 +52,8 @@ func one(seed uint64, trace bool) error {
 	return err
 }
 
-// many runs seeds on all processors and reports the sum.
-func many(ctx context.Context, first, n uint64) error {
+// many runs seeds, so many at a time, and reports the sum.
+func many(ctx context.Context, first, n uint64, workers int) error {
 	start := time.Now()
 	var (
 		next     atomic.Uint64
@@ -59,7 +62,7 @@ func many(ctx context.Context, first, n uint64) error {
 		total    simulation.Result
 		failures []error
 	)
-	for range runtime.NumCPU() {
+	for range workers {
 		wg.Go(func() {
 			for i := next.Add(1) - 1; i < n && ctx.Err() == nil; i = next.Add(1) - 1 {
 				result, err := simulation.Run(simulation.Options{Seed: first + i})
