@@ -72,6 +72,10 @@ type Config struct {
 	AgentPingTimeout       time.Duration
 	MaxAgentPingTimeouts   int
 	AgentReregisterTimeout time.Duration
+	AgentRemovalInterval   time.Duration // least time between two that are marked unreachable; 0: none
+	// RecoveryAgentMinimum is the least part of the agents that must come back to
+	// a new leader in time; if fewer do, it ends.
+	RecoveryAgentMinimum float64
 
 	Roles           []string // whitelist; empty: any
 	Weights         []*registrypb.Weight

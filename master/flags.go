@@ -155,6 +155,17 @@ func (c *Config) agentFlags(f *daemon.FlagSet) {
 	f.Duration(&c.AgentPingTimeout, time.Second, "agent_ping_timeout", "Time for an agent to answer a ping")
 	f.Int(&c.MaxAgentPingTimeouts, 1, 1000, "max_agent_ping_timeouts", "An agent that misses so many pings in a row is unreachable")
 	f.Duration(&c.AgentReregisterTimeout, 10*time.Minute, "agent_reregister_timeout", "Time for agents to come back to a new leader; then they are unreachable")
+	f.Func("agent_removal_rate_limit", "", "At most so many agents are marked unreachable in a time, evenly spaced: 1/10mins. Default: no limit", func(text string) (err error) {
+		c.AgentRemovalInterval, err = parseRate(text)
+		return err
+	})
+	f.Func("recovery_agent_removal_limit", "100%", "A new leader ends if a larger part of the agents does not come back within agent_reregister_timeout", func(text string) error {
+		part, err := parsePercent(text)
+		c.RecoveryAgentMinimum = 1 - part
+		return err
+	})
+	f.Alias("slave_removal_rate_limit", "agent_removal_rate_limit")
+	f.Alias("recovery_slave_removal_limit", "recovery_agent_removal_limit")
 	f.Alias("slave_ping_timeout", "agent_ping_timeout")
 	f.Alias("max_slave_ping_timeouts", "max_agent_ping_timeouts")
 	f.Alias("slave_reregister_timeout", "agent_reregister_timeout")
@@ -181,8 +192,6 @@ func refused(f *daemon.FlagSet) {
 	f.Refuse("whitelist", "it is not part of this version: stop agents that must get no tasks")
 	f.Refuse("domain", "fault domains are not part of this version: remove the flag")
 	unless(f, "require_agent_domain", "fault domains are not part of this version: remove the flag")
-	f.Refuse("agent_removal_rate_limit", "it is not part of this version: remove the flag")
-	f.Refuse("recovery_agent_removal_limit", "it is not part of this version: remove the flag")
 	f.Refuse("max_executors_per_agent", "it is not part of this version: remove the flag")
 	f.Refuse("modules", "modules of Mesos cannot be loaded: remove the flag")
 	f.Refuse("modules_dir", "modules of Mesos cannot be loaded: remove the flag")
@@ -273,4 +282,28 @@ func split(text string) []string {
 		}
 	}
 	return all
+}
+
+// parseRate reads a number per time, 1/10mins, as the time from one to the next.
+func parseRate(text string) (time.Duration, error) {
+	number, per, _ := strings.Cut(text, "/")
+	n, err := strconv.ParseInt(number, 10, 32)
+	if err != nil || n < 1 {
+		return 0, fmt.Errorf("%q is not a rate such as 1/10mins", text)
+	}
+	d, err := daemon.ParseDuration(per)
+	if err != nil || d <= 0 {
+		return 0, fmt.Errorf("%q is not a rate such as 1/10mins", text)
+	}
+	return d / time.Duration(n), nil
+}
+
+// parsePercent reads 50% as 0.5.
+func parsePercent(text string) (float64, error) {
+	number, found := strings.CutSuffix(text, "%")
+	n, err := strconv.ParseFloat(number, 64)
+	if err != nil || !found || !(n >= 0 && n <= 100) {
+		return 0, fmt.Errorf("%q is not a part from 0%% to 100%%", text)
+	}
+	return n / 100, nil
 }

@@ -22,6 +22,7 @@ func TestParseFlags(t *testing.T) {
 		--allocation_interval=500ms --offer_timeout=10mins --min_allocatable_resources=cpus:0.1;mem:10|disk:5
 		--roles=a,b/c --weights=a=2,b/c=0.5 --no-root_submissions --no-filter_gpu_resources
 		--max_completed_frameworks=7 --slave_ping_timeout=30secs --registry=replicated_log
+		--agent_removal_rate_limit=2/1mins --recovery_slave_removal_limit=25%
 		--allocator_agent_recovery_factor=0.5 --allocator_recovery_timeout=3mins
 		--no-authenticate_http_readonly --webui_dir=/x --log_auto_initialize --logging_level=WARNING`)
 	c, err := master.ParseFlags(args, []string{"MESOS_HOSTNAME=m1", "SOUK_HOSTNAME=m2"})
@@ -31,8 +32,8 @@ func TestParseFlags(t *testing.T) {
 	type settings struct {
 		IP, AdvertiseIP, WorkDir, Cluster, Hostname, Registry, Level string
 		Port, Completed                                              int
-		Interval, Offer, Ping, Recovery                              time.Duration
-		Factor                                                       float64
+		Interval, Offer, Ping, Recovery, Removal                     time.Duration
+		Factor, Minimal                                              float64
 		Roles                                                        []string
 		Root, GPUs                                                   bool
 		Minimum                                                      []string
@@ -42,6 +43,7 @@ func TestParseFlags(t *testing.T) {
 		IP: c.IP, AdvertiseIP: c.AdvertiseIP, WorkDir: c.WorkDir, Cluster: c.Cluster, Hostname: c.Hostname, Registry: c.Registry,
 		Level: c.Logging.Level, Port: c.Port, Completed: c.MaxCompletedFrameworks,
 		Interval: c.AllocationInterval, Offer: c.OfferTimeout, Ping: c.AgentPingTimeout, Recovery: c.AllocatorRecoveryTimeout, Factor: c.AllocatorRecoveryFactor,
+		Removal: c.AgentRemovalInterval, Minimal: c.RecoveryAgentMinimum,
 		Roles: c.Roles, Root: c.RootSubmissions, GPUs: c.FilterGPUs, Weights: c.Weights,
 	}
 	for _, q := range c.MinAllocatable {
@@ -51,6 +53,7 @@ func TestParseFlags(t *testing.T) {
 		IP: "10.0.0.1", AdvertiseIP: "1.2.3.4", WorkDir: "/var/lib/mesos", Cluster: "golden", Hostname: "m2", Registry: master.Local,
 		Level: "WARNING", Port: 5060, Completed: 7,
 		Interval: 500 * time.Millisecond, Offer: 10 * time.Minute, Ping: 30 * time.Second, Recovery: 3 * time.Minute, Factor: 0.5,
+		Removal: 30 * time.Second, Minimal: 0.75,
 		Roles: []string{"a", "b/c", "*"},
 		Minimum: []string{
 			resources.QuantitiesOf(resources.Quantity{Name: "cpus", Amount: 100}, resources.Quantity{Name: "mem", Amount: 10000}).String(),
@@ -88,6 +91,8 @@ func TestParseFlagsRefusesWithOneLine(t *testing.T) {
 		"--work_dir=/x --authenticate_slaves":                  "not part of this version",
 		"--work_dir=/x --allocator_agent_recovery_factor=0":    `"0" is not a number above 0 and at most 1`,
 		"--work_dir=/x --allocator_agent_recovery_factor=2":    `"2" is not a number above 0 and at most 1`,
+		"--work_dir=/x --agent_removal_rate_limit=10mins":      `"10mins" is not a rate such as 1/10mins`,
+		"--work_dir=/x --recovery_agent_removal_limit=101%":    `"101%" is not a part from 0% to 100%`,
 		"--work_dir=/x --weights=a":                            `"a" is not written role=weight`,
 		"--work_dir=/x --weights=a=0":                          `weight "0" of role a is not a number above 0`,
 		"--work_dir=/x --weights=a=NaN":                        "is not a number above 0",

@@ -52,6 +52,7 @@ type loop struct {
 	operators  []api.Sink
 	waiting    map[core.Request]chan<- core.Reply
 	snapshot   *core.Snapshot // of the last step; nil if a step came since
+	failed     error          // why the core wants this master to end
 }
 
 func newLoop(c *core.Master, r *registrar.Registrar, log *zap.Logger, m *metrics.Registry) *loop {
@@ -78,7 +79,7 @@ func (l *loop) run(ctx context.Context) error {
 	defer close(l.ended)
 	timer := time.NewTimer(0)
 	defer timer.Stop()
-	for {
+	for l.failed == nil {
 		due, ok := l.core.Deadline()
 		if ok {
 			timer.Reset(time.Until(due))
@@ -94,6 +95,7 @@ func (l *loop) run(ctx context.Context) error {
 			return ctx.Err()
 		}
 	}
+	return l.failed
 }
 
 // take does what an input asks for.

@@ -153,6 +153,8 @@ func (m *master) newCore() (*core.Master, error) {
 		AgentPingTimeout:       cfg.AgentPingTimeout,
 		MaxAgentPingTimeouts:   cfg.MaxAgentPingTimeouts,
 		AgentReregisterTimeout: cfg.AgentReregisterTimeout,
+		AgentRemovalInterval:   cfg.AgentRemovalInterval,
+		RecoveryAgentMinimum:   cfg.RecoveryAgentMinimum,
 		AllocationInterval:     cfg.AllocationInterval,
 		Roles:                  cfg.Roles,
 		RootSubmissions:        cfg.RootSubmissions,

@@ -2,6 +2,7 @@ package master
 
 import (
 	"context"
+	"errors"
 
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
@@ -43,6 +44,8 @@ func (l *loop) perform(effect core.Effect) {
 	case core.Preempted:
 		l.log.Info("task asked to leave", zap.String("task_id", e.Task), zap.String("framework_id", string(e.Framework)),
 			zap.String("agent_id", string(e.Agent)), zap.String("role", e.Role), zap.String("for_role", e.For), zap.Stringer("cause", e.Cause))
+	case core.Exit:
+		l.failed = errors.New(e.Why)
 	case core.Refused:
 		l.refused.Inc()
 		l.log.Log(severity(e), "refused", zap.String("what", e.What), zap.String("id", e.ID), zap.String("why", e.Why))

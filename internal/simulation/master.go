@@ -101,10 +101,14 @@ func (m *masterNode) newCore(rng *rand.Rand) *mastercore.Master {
 	if m.c.opts.Optimistic {
 		optimist = policy.(allocator.Optimist)
 	}
+	interval := time.Duration(0)
+	if m.c.opts.Seed%5 == 0 {
+		interval = 3 * time.Second
+	}
 	return mastercore.New(mastercore.Config{
 		MasterID: m.id(), Info: m.info(), Rand: rng, RootSubmissions: true, OfferTimeout: offerTimeout,
 		AgentPingTimeout: pingTimeout, MaxAgentPingTimeouts: pingTimeouts, AgentReregisterTimeout: reregisterTimeout,
-		AllocatorRecoveryTimeout: reregisterTimeout,
+		AllocatorRecoveryTimeout: reregisterTimeout, AgentRemovalInterval: interval,
 		MaxCompletedFrameworks:   mastercore.DefaultMaxCompletedFrameworks, MaxCompletedTasks: mastercore.DefaultMaxCompletedTasks,
 		MaxUnreachableTasks: mastercore.DefaultMaxUnreachableTasks,
 		RegistryMaxAgentAge: mastercore.DefaultRegistryMaxAgentAge, RegistryMaxAgentCount: mastercore.DefaultRegistryMaxAgentCount,
@@ -206,6 +210,8 @@ func (m *masterNode) perform(e mastercore.Effect) {
 		m.c.toScheduler(m.streams[string(e.Stream)], clone(m.c, e.Event))
 	case mastercore.CloseFramework:
 		m.c.closeStream(m.streams[string(e.Stream)])
+	case mastercore.Exit:
+		m.c.violate("%s ends: %s", m.name, e.Why)
 	case mastercore.Reply:
 		answer := m.waiting[e.Request]
 		delete(m.waiting, e.Request)

@@ -143,6 +143,13 @@ func (r *registry) put(ops []*registrypb.Operation) {
 			}
 		case registrypb.Operation_SET_MAINTENANCE:
 			held.Maintenance = op.GetMaintenance()
+		case registrypb.Operation_SET_ORPHANS:
+			for _, x := range op.GetOrphans() {
+				held.Orphans = slices.DeleteFunc(held.Orphans, func(o *registrypb.Orphan) bool { return o.GetId().GetValue() == x.GetId().GetValue() })
+				if x.Since != nil {
+					held.Orphans = append(held.Orphans, x)
+				}
+			}
 		default:
 			r.c.violate("the simulated store does not know the operation %v", op.GetType())
 		}

@@ -30,6 +30,7 @@ type agent struct {
 	standing             // with operators
 	session      Session // 0 while it is disconnected
 	missed       int     // pings in a row that were not answered
+	condemned    string  // why it is to be marked unreachable, "" if it is not
 	registered   time.Time
 	reregistered time.Time
 
@@ -122,6 +123,9 @@ func (m *Master) neverBack(a *agent) {
 func (m *Master) loseAgent(a *agent, why string) {
 	m.timers.cancel(timer{pingTimer, uint64(a.handle)})
 	m.timers.cancel(timer{reregisterTimer, uint64(a.handle)})
+	if a.condemned != "" {
+		return
+	}
 	if m.changing[a.id] != nil {
 		m.timers.set(timer{reregisterTimer, uint64(a.handle)}, after(m.now, m.cfg.AgentPingTimeout))
 		return // another write is under way; look again
@@ -131,6 +135,19 @@ func (m *Master) loseAgent(a *agent, why string) {
 		m.rescindAll(a)
 	}
 	m.count.unreachableScheduled++
+	if m.cfg.AgentRemovalInterval > 0 {
+		m.condemn(a, why)
+		return
+	}
+	m.markUnreachable(a, why)
+}
+
+// markUnreachable writes it.
+func (m *Master) markUnreachable(a *agent, why string) {
+	if m.changing[a.id] != nil {
+		m.timers.set(timer{reregisterTimer, uint64(a.handle)}, after(m.now, m.cfg.AgentPingTimeout))
+		return // another write is under way; look again
+	}
 	m.change(a.id, nil, markedUnreachable{a.id, m.now, why}, unreachableOp(a.message(), m.now, a.standing))
 }
 
@@ -189,6 +206,7 @@ func (m *Master) forgetAgent(a *agent) {
 	if a.recovered {
 		m.recovering--
 	}
+	m.acquit(a)
 	m.count.agentsRemoved++
 	m.timers.cancel(timer{pingTimer, uint64(a.handle)})
 	m.timers.cancel(timer{reregisterTimer, uint64(a.handle)})

@@ -226,10 +226,10 @@ func (m *Master) checkTimers() error {
 	for _, a := range m.agents {
 		waits := m.timers.isSet(timer{reregisterTimer, uint64(a.handle)})
 		pings := m.timers.isSet(timer{pingTimer, uint64(a.handle)})
-		if !waits && !pings && m.changing[a.id] == nil {
+		if !waits && !pings && a.condemned == "" && m.changing[a.id] == nil {
 			errs = append(errs, fmt.Errorf("nobody notices if agent %s is lost", a.id))
 		}
-		if a.session == 0 && !waits && m.changing[a.id] == nil {
+		if a.session == 0 && !waits && a.condemned == "" && m.changing[a.id] == nil {
 			errs = append(errs, fmt.Errorf("agent %s is disconnected and never given up", a.id))
 		}
 	}

@@ -51,6 +51,13 @@ type Config struct {
 	AgentReregisterTimeout time.Duration
 	AllocationInterval     time.Duration
 
+	// AgentRemovalInterval is the least time between two agents that are marked
+	// unreachable; 0: none.
+	AgentRemovalInterval time.Duration
+	// RecoveryAgentMinimum is the least part of the agents in the registry that must
+	// come back to a new leader in time; if fewer do, it ends. 0: none.
+	RecoveryAgentMinimum float64
+
 	Roles                  []string // whitelist; empty: any role
 	RootSubmissions        bool     // false: frameworks of user root are refused
 	MaxCompletedFrameworks int      // this and the next four: 0 keeps none
@@ -109,6 +116,7 @@ type Master struct {
 	gone        map[mesos.AgentID]time.Time
 	settling    []*agent // draining ones that may be done; empty between steps
 	recovering  int      // agents that are recovered and not back
+	inherited   int      // agents that the registry held; theirs are the first handles
 	agentIDs    uint64   // minted
 
 	frameworks       map[mesos.FrameworkID]*framework // completed ones too
@@ -138,6 +146,13 @@ type Master struct {
 	paused       bool   // nothing is offered yet
 	quorum       int    // registered agents that end the pause
 	preemption   preemption
+
+	orphans   map[mesos.FrameworkID]orphan // frameworks whose schedulers are away, with those being written
+	welcoming map[Stream]bool              // of schedulers that are back, while that is written
+
+	condemned []*agent  // to be marked unreachable, oldest first, when the rate allows
+	removed   time.Time // when the last one was marked
+	failed    string    // why this master must end, "" if it must not
 }
 
 // New makes a master that knows nothing and serves nobody until it is Elected.
@@ -165,6 +180,7 @@ func New(cfg Config) *Master {
 		maintenance: newMaintenance(nil), wantedMaintenance: newMaintenance(nil),
 		inverse: inverseAllocator(cfg), inverseOffers: map[uint64]*inverseOffer{},
 		quotas: quotas{}, wantedQuotas: quotas{}, preemption: newPreemption(),
+		orphans: map[mesos.FrameworkID]orphan{}, welcoming: map[Stream]bool{},
 		tasks: newTaskTable(cfg.Rand.Uint64()),
 	}
 }
@@ -186,7 +202,10 @@ func (m *Master) Step(now time.Time, ev Event) []Effect {
 	if now.After(m.now) {
 		m.now = now
 	}
-	if m.elected.IsZero() {
+	switch {
+	case m.failed != "":
+		return nil
+	case m.elected.IsZero():
 		m.beforeElection(ev)
 		return m.out
 	}
@@ -210,15 +229,17 @@ func (m *Master) Step(now time.Time, ev Event) []Effect {
 	case Tick:
 		m.tick()
 	}
-	m.finishDrains()
-	m.rescindStale()
-	m.allocate()
+	if m.failed == "" {
+		m.finishDrains()
+		m.rescindStale()
+		m.allocate()
+	}
 	return m.out
 }
 
 // Deadline reports when Step next has something to do if nothing else happens.
 func (m *Master) Deadline() (at time.Time, ok bool) {
-	if m.elected.IsZero() {
+	if m.elected.IsZero() || m.failed != "" {
 		return time.Time{}, false
 	}
 	at, ok = m.timers.next()
@@ -238,7 +259,7 @@ func (m *Master) refuse(what, id, why string) { m.do(Refused{What: what, ID: id,
 func (m *Master) tick() {
 	questions := map[*framework][]*mesospb.InverseOffer{}
 	defer func() { m.sendQuestions(questions) }()
-	for {
+	for m.failed == "" {
 		due, ok := m.timers.pop(m.now)
 		if !ok {
 			return
@@ -260,6 +281,12 @@ func (m *Master) tick() {
 			m.resume()
 		case inverseTimer:
 			m.ask(m.agentOf[uint32(due.subject)], questions)
+		case orphanTimer:
+			m.orphanTimedOut(m.frameworkOf[uint32(due.subject)])
+		case removalTimer:
+			m.removeCondemned()
+		case recoveryTimer:
+			m.recoveryOver()
 		}
 	}
 }

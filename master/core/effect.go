@@ -57,6 +57,8 @@ type (
 		Agent     mesos.AgentID
 		allocator.Leave
 	}
+	// Exit ends this master for good; the next leader begins anew. Nothing follows.
+	Exit struct{ Why string }
 
 	// Refused records something the master met and did not do: a move of a task
 	// that the state table forbids, a message of a session gone by, a dropped call.
@@ -71,4 +73,5 @@ func (CloseFramework) effect() {}
 func (Reply) effect()          {}
 func (Publish) effect()        {}
 func (Preempted) effect()      {}
+func (Exit) effect()           {}
 func (Refused) effect()        {}

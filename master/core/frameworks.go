@@ -29,6 +29,7 @@ type framework struct {
 	stream                                 Stream // "" while its scheduler is disconnected
 	recovered, completed                   bool
 	registered, reregistered, unregistered time.Time
+	away                                   time.Time // since when its scheduler is, zero if it is not
 
 	roles       []string // sorted
 	suppressed  []string // sorted
@@ -66,7 +67,7 @@ func (f *framework) form() resources.Form {
 
 // subscribed opens a scheduler's stream (mesos-api 8.3).
 func (m *Master) subscribed(ev Subscribed) {
-	if m.streams[ev.Stream] != nil || ev.Stream == "" {
+	if m.streams[ev.Stream] != nil || m.welcoming[ev.Stream] || ev.Stream == "" {
 		m.refuse("subscription", string(ev.Stream), "the stream is open already")
 		return
 	}
@@ -77,8 +78,10 @@ func (m *Master) subscribed(ev Subscribed) {
 		m.rejectStream(ev.Stream, err.text)
 		return
 	}
-	f := m.frameworks[mesos.FrameworkID(info.GetId().GetValue())]
+	id := mesos.FrameworkID(info.GetId().GetValue())
+	f := m.frameworks[id]
 	switch {
+	case f == nil && m.welcome(id, ev):
 	case f == nil:
 		m.count.messages["register_framework"]++
 		m.newFramework(info, want, ev.Stream)
@@ -86,6 +89,7 @@ func (m *Master) subscribed(ev Subscribed) {
 		m.rejectStream(ev.Stream, "Framework has been removed")
 	case f.info.GetPrincipal() != info.GetPrincipal():
 		m.rejectStream(ev.Stream, "Changing framework's principal is not allowed.")
+	case m.welcome(id, ev):
 	default:
 		m.count.messages["reregister_framework"]++
 		m.resubscribe(f, info, want, ev.Stream)
@@ -183,14 +187,14 @@ func (m *Master) addFramework(info *mesospb.FrameworkInfo) *framework {
 }
 
 // recoverFramework adds a framework that an agent told of. It is removed if its
-// scheduler does not come back; Mesos would keep it for ever (MESOS-4659). As
-// nobody knows when it was last connected, it gets as long as an agent at least.
+// scheduler does not come back; Mesos would keep it for ever (MESOS-4659).
 func (m *Master) recoverFramework(info *mesospb.FrameworkInfo) *framework {
 	f := m.addFramework(info)
 	f.recovered = true
 	f.take(info, wish{roles: rolesOfRecovered(info)})
 	m.cfg.Allocator.AddFramework(m.now, allocatorFramework(f), false)
-	m.timers.set(timer{failoverTimer, uint64(f.handle)}, after(m.now, max(failoverTimeout(info), m.cfg.AgentReregisterTimeout)))
+	since, until := m.recoveredUntil(f)
+	m.awaitScheduler(f, since, until)
 	m.publishFramework(f, true)
 	return f
 }
@@ -211,7 +215,7 @@ func (m *Master) resubscribe(f *framework, info *mesospb.FrameworkInfo, w wish, 
 		f.recovered, f.registered = false, m.now
 	}
 	f.reregistered = m.now
-	m.timers.cancel(timer{failoverTimer, uint64(f.handle)})
+	m.forgetAway(f)
 	f.take(info, w)
 	m.connect(f, s)
 	m.cfg.Allocator.UpdateFramework(m.now, allocatorFramework(f))
@@ -260,6 +264,7 @@ func (m *Master) agentsOf(f *framework) []*agent {
 // disconnected is the end of a scheduler's stream: its offers go back, and it has
 // its failover timeout to come back.
 func (m *Master) disconnected(ev Disconnected) {
+	delete(m.welcoming, ev.Stream)
 	f := m.streams[ev.Stream]
 	if f == nil {
 		return // ended from our side
@@ -271,7 +276,7 @@ func (m *Master) disconnected(ev Disconnected) {
 	}
 	m.dropQuestions(f)
 	if timeout := failoverTimeout(f.info); timeout > 0 {
-		m.timers.set(timer{failoverTimer, uint64(f.handle)}, after(m.now, timeout))
+		m.awaitScheduler(f, m.now, m.now.Add(timeout))
 		return
 	}
 	m.removeFramework(f)
@@ -296,7 +301,7 @@ func failoverTimeout(info *mesospb.FrameworkInfo) time.Duration {
 // removeFramework ends a framework: its agents shut it down, its tasks are
 // killed, and its id is of no use any more (mesos-api 20.3).
 func (m *Master) removeFramework(f *framework) {
-	m.timers.cancel(timer{failoverTimer, uint64(f.handle)})
+	m.forgetAway(f)
 	for _, o := range f.inOrder() {
 		m.withdraw(o)
 	}

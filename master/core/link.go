@@ -57,6 +57,7 @@ func (m *Master) hear(s *session, messages []*linkpb.Message) {
 		}
 		s.heard++
 		s.agent.missed = 0
+		m.pardon(s.agent)
 		m.agentSaid(s.agent, msg)
 		if m.sessions[s.id] != s {
 			return // what was said ended the session

@@ -26,6 +26,7 @@ type counters struct {
 	registrations, reregistrations             int
 	agentsRemoved, recoveryRemovals            int
 	unreachableScheduled, unreachableCompleted int
+	unreachableCanceled                        int
 	offersSent, offersAccepted                 int
 	offersDeclined, offersRescinded            int
 	preempted                                  map[allocator.Cause]int
@@ -106,7 +107,7 @@ func (s *Snapshot) agentMetrics(out map[string]float64) {
 		"slave_removals": c.agentsRemoved, "slave_removals/reason_unhealthy": c.removed["unhealthy"],
 		"slave_removals/reason_unregistered": c.removed["unregistered"], "slave_removals/reason_registered": c.removed["registered"],
 		"slave_unreachable_scheduled": c.unreachableScheduled, "slave_unreachable_completed": c.unreachableCompleted,
-		"slave_unreachable_canceled": 0, "slave_shutdowns_scheduled": 0, "slave_shutdowns_completed": 0, "slave_shutdowns_canceled": 0,
+		"slave_unreachable_canceled": c.unreachableCanceled, "slave_shutdowns_scheduled": 0, "slave_shutdowns_completed": 0, "slave_shutdowns_canceled": 0,
 		"recovery_slave_removals": c.recoveryRemovals,
 	} {
 		out["master/"+name] = float64(n)

@@ -256,6 +256,7 @@ func (m *Master) register(a *agent, ev AgentSubscribed) {
 
 // attach makes ev's session the agent's; the one before hears nothing more.
 func (m *Master) attach(a *agent, ev AgentSubscribed) {
+	m.pardon(a)
 	if a.session != 0 {
 		m.closeSession(a.session, "a later session has begun")
 	}

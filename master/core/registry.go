@@ -34,11 +34,14 @@ func (m *Master) beforeElection(ev Event) {
 // time it has to reregister.
 func (m *Master) recover(r *registrypb.Registry) {
 	m.elected = m.now
+	// Before the timers of the agents themselves: the first to be due is the first set.
+	m.timers.set(timer{kind: recoveryTimer}, after(m.now, m.cfg.AgentReregisterTimeout))
 	for _, x := range r.GetAgents() {
 		if id := mesos.AgentID(x.GetInfo().GetId().GetValue()); id != "" && m.agents[id] == nil {
 			m.admit(id, x.GetInfo(), standing{deactivated: x.GetDeactivated(), drain: x.DrainInfo})
 		}
 	}
+	m.inherited = len(m.agents)
 	for _, x := range r.GetUnreachable() {
 		id := mesos.AgentID(x.GetInfo().GetId().GetValue())
 		m.unreachable[id] = &lostAgent{
@@ -52,6 +55,7 @@ func (m *Master) recover(r *registrypb.Registry) {
 	m.recoverWeights(r.GetWeights())
 	m.recoverQuotas(r.GetQuotas())
 	m.recoverMaintenance(r.GetMaintenance())
+	m.recoverOrphans(r.GetOrphans())
 	m.timers.set(timer{kind: registryTimer}, after(m.now, m.cfg.RegistryGCInterval))
 	if len(m.cfg.PreemptFor) > 0 {
 		m.timers.set(timer{kind: preemptTimer}, after(m.now, preemptEvery))
@@ -97,6 +101,9 @@ func (m *Master) persisted(ev Persisted) {
 		m.maintained(then)
 	case tookDown:
 		m.tookDown(then)
+	case orphaned:
+	case welcomed:
+		m.welcomed(then)
 	}
 }
 
@@ -108,6 +115,7 @@ func (pruned) event() {}
 // pruneRegistry drops unreachable and gone agents that are too old or too many.
 func (m *Master) pruneRegistry() {
 	m.timers.set(timer{kind: registryTimer}, after(m.now, m.cfg.RegistryGCInterval))
+	m.pruneOrphans()
 	old := append(m.tooOld(m.lostSince()), m.tooOld(m.gone)...)
 	if len(old) == 0 {
 		return

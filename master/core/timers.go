@@ -23,6 +23,9 @@ const (
 	resumeTimer                      // agents that are not back are no longer waited for
 	preemptTimer                     // guarantees that are not met are to be looked at
 	inverseTimer                     // frameworks are to be asked to give an agent back
+	orphanTimer                      // that a scheduler is away is to be written
+	removalTimer                     // the next agent may be marked unreachable
+	recoveryTimer                    // the agents in the registry had their time to come back
 )
 
 // due is one entry of the heap. Entries of one instant keep the order they were set in.

@@ -218,6 +218,10 @@ func (s *scenario) config(t *testing.T, a args) {
 			s.cfg.Roles = a.list(name)
 		case "completed":
 			s.cfg.MaxCompletedTasks, _ = strconv.Atoi(a.get(name))
+		case "removal_interval":
+			s.cfg.AgentRemovalInterval = seconds(name)
+		case "minimum":
+			s.cfg.RecoveryAgentMinimum, _ = strconv.ParseFloat(a.get(name), 64)
 		case "noroot":
 			s.cfg.RootSubmissions = false
 		default:
@@ -273,6 +277,17 @@ func (s *scenario) elect(t *testing.T, a args) {
 			t.Fatal(err)
 		}
 		r.Quotas = append(r.Quotas, &quotapb.QuotaConfig{Role: new(role), Limits: map[string]*mesospb.Value_Scalar{"cpus": {Value: new(value)}}})
+	}
+	for _, x := range a.named["orphan"] {
+		name, ago, _ := strings.Cut(x, ":")
+		d, err := time.ParseDuration(ago)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Orphans = append(r.Orphans, &registrypb.Orphan{
+			Id: frameworkID(mesos.FrameworkID(s.streams[name].id)), Since: timeInfo(s.now.Add(-d)),
+			Timeout: &mesospb.DurationInfo{Nanoseconds: new(int64(s.streams[name].info.GetFailoverTimeout() * 1e9))},
+		})
 	}
 	for _, x := range a.named["weight"] {
 		role, weight, _ := strings.Cut(x, ":")
@@ -754,6 +769,8 @@ func (s *scenario) show(e Effect) {
 		s.print("operators <- %s", describePublished(e.Event))
 	case Preempted:
 		s.print("asked to leave: %s of %s in %s, %s, for %s", e.Task, e.Framework, e.Role, e.Cause, e.For)
+	case Exit:
+		s.print("exit: %s", e.Why)
 	case Refused:
 		s.print("refused: %s %s: %s", e.What, e.ID, e.Why)
 	}
@@ -796,6 +813,13 @@ func describeOp(op *registrypb.Operation) string {
 	}
 	for _, q := range op.GetQuotas() {
 		ids = append(ids, q.GetRole()+textOfQuota(q))
+	}
+	for _, o := range op.GetOrphans() {
+		text := o.GetId().GetValue() + " is back"
+		if o.Since != nil {
+			text = fmt.Sprintf("%s since %s", o.GetId().GetValue(), time.Unix(0, o.GetSince().GetNanoseconds()).UTC().Format("15:04:05"))
+		}
+		ids = append(ids, text)
 	}
 	for _, id := range op.GetAgentIds() {
 		ids = append(ids, id.GetValue())

@@ -9,7 +9,7 @@ import (
 )
 
 // Names of entries. The head and the maintenance schedule are one entry each;
-// every other name is a prefix and an agent's id or a role.
+// every other name is a prefix and an agent's or framework's id, or a role.
 const (
 	metaName          = "meta"
 	agentPrefix       = "agents/"
@@ -18,6 +18,7 @@ const (
 	weightPrefix      = "weights/"
 	quotaPrefix       = "quotas/"
 	maintenancePrefix = "maintenance/"
+	orphanPrefix      = "orphans/"
 )
 
 // A change is one entry's new value; nil deletes it, if it is there.
@@ -49,6 +50,8 @@ func changes(op *registrypb.Operation) ([]change, error) {
 		return limited(op)
 	case registrypb.Operation_SET_MAINTENANCE:
 		return scheduled(op)
+	case registrypb.Operation_SET_ORPHANS:
+		return orphaned(op)
 	}
 	return nil, fmt.Errorf("registry operation %v is unknown", op.GetType())
 }
@@ -100,4 +103,19 @@ func scheduled(op *registrypb.Operation) (cs []change, err error) {
 		c.value = op.GetMaintenance()
 	}
 	return []change{c}, nil
+}
+
+// orphaned: one that is struck off is not kept.
+func orphaned(op *registrypb.Operation) (cs []change, err error) {
+	for _, x := range op.GetOrphans() {
+		if x.GetId().GetValue() == "" {
+			return nil, fmt.Errorf("registry operation %v names no framework", op.GetType())
+		}
+		c := change{name: orphanPrefix + x.GetId().GetValue()}
+		if x.Since != nil {
+			c.value = x
+		}
+		cs = append(cs, c)
+	}
+	return cs, nil
 }

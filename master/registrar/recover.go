@@ -107,6 +107,10 @@ func (r *Registrar) readAll(ctx context.Context, registry *registrypb.Registry) 
 			registry.Maintenance = &registrypb.Maintenance{}
 			return registry.Maintenance
 		}},
+		{orphanPrefix, func() proto.Message {
+			registry.Orphans = append(registry.Orphans, &registrypb.Orphan{})
+			return registry.Orphans[len(registry.Orphans)-1]
+		}},
 	}
 	var all [][]state.Entry
 	for _, kind := range kinds {

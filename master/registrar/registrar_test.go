@@ -96,6 +96,15 @@ func maintenance(host string) *registrypb.Operation {
 	return op
 }
 
+// orphan says that the scheduler of a framework is away, or that it is not.
+func orphan(id string, away bool) *registrypb.Operation {
+	x := &registrypb.Orphan{Id: &mesospb.FrameworkID{Value: &id}}
+	if away {
+		x.Since = &mesospb.TimeInfo{Nanoseconds: new(int64(1))}
+	}
+	return &registrypb.Operation{Type: registrypb.Operation_SET_ORPHANS.Enum(), Orphans: []*registrypb.Orphan{x}}
+}
+
 // recovered returns a registrar that leads, and what it found.
 func recovered(t testing.TB, store state.Store) (*registrar.Registrar, *registrypb.Registry) {
 	t.Helper()
@@ -143,6 +152,9 @@ func content(reg *registrypb.Registry) map[string][]string {
 	for _, w := range reg.GetWeights() {
 		c["weights"] = append(c["weights"], fmt.Sprintf("%s=%g", w.GetRole(), w.GetWeight()))
 	}
+	for _, o := range reg.GetOrphans() {
+		c["orphans"] = append(c["orphans"], o.GetId().GetValue())
+	}
 	for _, w := range reg.GetMaintenance().GetWindows() {
 		for _, machine := range w.GetMachines() {
 			c["maintenance"] = append(c["maintenance"], machine.GetId().GetHostname())
@@ -162,6 +174,7 @@ func TestOperations(t *testing.T) {
 		{"remove", ops(admit("a"), admit("b"), remove("a")), map[string][]string{"agents": {"b"}}},
 		{"remove one that never was", ops(remove("a")), map[string][]string{}},
 		{"unreachable", ops(admit("a"), unreachable("a")), map[string][]string{"unreachable": {"a"}}},
+		{"orphans", ops(orphan("f", true), orphan("g", true), orphan("f", false)), map[string][]string{"orphans": {"g"}}},
 		{"back again", ops(admit("a"), unreachable("a"), reachable("a")), map[string][]string{"agents": {"a"}}},
 		{"remove an unreachable one", ops(admit("a"), unreachable("a"), remove("a")), map[string][]string{}},
 		{"gone", ops(admit("a"), gone("a")), map[string][]string{"gone": {"a"}}},

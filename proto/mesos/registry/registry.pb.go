@@ -30,30 +30,32 @@ type Operation_Type int32
 
 const (
 	Operation_UNKNOWN          Operation_Type = 0
-	Operation_ADMIT_AGENT      Operation_Type = 1 // agent: absent before, or unchanged id with new info.
-	Operation_REMOVE_AGENT     Operation_Type = 2 // agent_id: forgotten, unreachable entry included.
-	Operation_MARK_UNREACHABLE Operation_Type = 3 // unreachable: leaves the admitted ones.
-	Operation_MARK_REACHABLE   Operation_Type = 4 // agent: back among the admitted ones.
-	Operation_MARK_GONE        Operation_Type = 5 // gone: leaves both other lists.
-	Operation_PRUNE            Operation_Type = 6 // agent_ids of unreachable or gone agents too old to keep.
-	Operation_SET_WEIGHTS      Operation_Type = 7 // weights, each replacing the one of its role.
-	Operation_SET_QUOTAS       Operation_Type = 8 // quotas, each replacing the one of its role; one that says nothing removes it.
-	Operation_SET_MAINTENANCE  Operation_Type = 9 // maintenance replaces the one before; one without windows removes it.
+	Operation_ADMIT_AGENT      Operation_Type = 1  // agent: absent before, or unchanged id with new info.
+	Operation_REMOVE_AGENT     Operation_Type = 2  // agent_id: forgotten, unreachable entry included.
+	Operation_MARK_UNREACHABLE Operation_Type = 3  // unreachable: leaves the admitted ones.
+	Operation_MARK_REACHABLE   Operation_Type = 4  // agent: back among the admitted ones.
+	Operation_MARK_GONE        Operation_Type = 5  // gone: leaves both other lists.
+	Operation_PRUNE            Operation_Type = 6  // agent_ids of unreachable or gone agents too old to keep.
+	Operation_SET_WEIGHTS      Operation_Type = 7  // weights, each replacing the one of its role.
+	Operation_SET_QUOTAS       Operation_Type = 8  // quotas, each replacing the one of its role; one that says nothing removes it.
+	Operation_SET_MAINTENANCE  Operation_Type = 9  // maintenance replaces the one before; one without windows removes it.
+	Operation_SET_ORPHANS      Operation_Type = 10 // orphans, each replacing the one of its framework; one without since removes it.
 )
 
 // Enum value maps for Operation_Type.
 var (
 	Operation_Type_name = map[int32]string{
-		0: "UNKNOWN",
-		1: "ADMIT_AGENT",
-		2: "REMOVE_AGENT",
-		3: "MARK_UNREACHABLE",
-		4: "MARK_REACHABLE",
-		5: "MARK_GONE",
-		6: "PRUNE",
-		7: "SET_WEIGHTS",
-		8: "SET_QUOTAS",
-		9: "SET_MAINTENANCE",
+		0:  "UNKNOWN",
+		1:  "ADMIT_AGENT",
+		2:  "REMOVE_AGENT",
+		3:  "MARK_UNREACHABLE",
+		4:  "MARK_REACHABLE",
+		5:  "MARK_GONE",
+		6:  "PRUNE",
+		7:  "SET_WEIGHTS",
+		8:  "SET_QUOTAS",
+		9:  "SET_MAINTENANCE",
+		10: "SET_ORPHANS",
 	}
 	Operation_Type_value = map[string]int32{
 		"UNKNOWN":          0,
@@ -66,6 +68,7 @@ var (
 		"SET_WEIGHTS":      7,
 		"SET_QUOTAS":       8,
 		"SET_MAINTENANCE":  9,
+		"SET_ORPHANS":      10,
 	}
 )
 
@@ -103,7 +106,7 @@ func (x *Operation_Type) UnmarshalJSON(b []byte) error {
 
 // Deprecated: Use Operation_Type.Descriptor instead.
 func (Operation_Type) EnumDescriptor() ([]byte, []int) {
-	return file_mesos_registry_registry_proto_rawDescGZIP(), []int{7, 0}
+	return file_mesos_registry_registry_proto_rawDescGZIP(), []int{8, 0}
 }
 
 // Meta is the registry's head.
@@ -452,6 +455,70 @@ func (x *Maintenance) GetWindows() []*Maintenance_Window {
 	return nil
 }
 
+// Orphan is a framework whose scheduler is away. It is kept beyond the end of the
+// framework, for agents that bring tasks of it later.
+type Orphan struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Id    *v1.FrameworkID        `protobuf:"bytes,1,req,name=id" json:"id,omitempty"`
+	// since is when the scheduler went; unset strikes the orphan off.
+	Since *v1.TimeInfo `protobuf:"bytes,2,opt,name=since" json:"since,omitempty"`
+	// timeout is the framework's failover_timeout.
+	Timeout       *v1.DurationInfo `protobuf:"bytes,3,opt,name=timeout" json:"timeout,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Orphan) Reset() {
+	*x = Orphan{}
+	mi := &file_mesos_registry_registry_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Orphan) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Orphan) ProtoMessage() {}
+
+func (x *Orphan) ProtoReflect() protoreflect.Message {
+	mi := &file_mesos_registry_registry_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Orphan.ProtoReflect.Descriptor instead.
+func (*Orphan) Descriptor() ([]byte, []int) {
+	return file_mesos_registry_registry_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *Orphan) GetId() *v1.FrameworkID {
+	if x != nil {
+		return x.Id
+	}
+	return nil
+}
+
+func (x *Orphan) GetSince() *v1.TimeInfo {
+	if x != nil {
+		return x.Since
+	}
+	return nil
+}
+
+func (x *Orphan) GetTimeout() *v1.DurationInfo {
+	if x != nil {
+		return x.Timeout
+	}
+	return nil
+}
+
 // Registry is all of it, as a new leader recovers it.
 type Registry struct {
 	state       protoimpl.MessageState `protogen:"open.v1"`
@@ -463,13 +530,14 @@ type Registry struct {
 	// quotas are of one role each.
 	Quotas        []*quota.QuotaConfig `protobuf:"bytes,6,rep,name=quotas" json:"quotas,omitempty"`
 	Maintenance   *Maintenance         `protobuf:"bytes,7,opt,name=maintenance" json:"maintenance,omitempty"`
+	Orphans       []*Orphan            `protobuf:"bytes,8,rep,name=orphans" json:"orphans,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Registry) Reset() {
 	*x = Registry{}
-	mi := &file_mesos_registry_registry_proto_msgTypes[6]
+	mi := &file_mesos_registry_registry_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -481,7 +549,7 @@ func (x *Registry) String() string {
 func (*Registry) ProtoMessage() {}
 
 func (x *Registry) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_registry_registry_proto_msgTypes[6]
+	mi := &file_mesos_registry_registry_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -494,7 +562,7 @@ func (x *Registry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Registry.ProtoReflect.Descriptor instead.
 func (*Registry) Descriptor() ([]byte, []int) {
-	return file_mesos_registry_registry_proto_rawDescGZIP(), []int{6}
+	return file_mesos_registry_registry_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Registry) GetMeta() *Meta {
@@ -546,6 +614,13 @@ func (x *Registry) GetMaintenance() *Maintenance {
 	return nil
 }
 
+func (x *Registry) GetOrphans() []*Orphan {
+	if x != nil {
+		return x.Orphans
+	}
+	return nil
+}
+
 // Operation is one change of the registry.
 type Operation struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -558,13 +633,14 @@ type Operation struct {
 	Weights       []*Weight              `protobuf:"bytes,7,rep,name=weights" json:"weights,omitempty"`
 	Quotas        []*quota.QuotaConfig   `protobuf:"bytes,8,rep,name=quotas" json:"quotas,omitempty"`
 	Maintenance   *Maintenance           `protobuf:"bytes,9,opt,name=maintenance" json:"maintenance,omitempty"`
+	Orphans       []*Orphan              `protobuf:"bytes,10,rep,name=orphans" json:"orphans,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Operation) Reset() {
 	*x = Operation{}
-	mi := &file_mesos_registry_registry_proto_msgTypes[7]
+	mi := &file_mesos_registry_registry_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -576,7 +652,7 @@ func (x *Operation) String() string {
 func (*Operation) ProtoMessage() {}
 
 func (x *Operation) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_registry_registry_proto_msgTypes[7]
+	mi := &file_mesos_registry_registry_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -589,7 +665,7 @@ func (x *Operation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Operation.ProtoReflect.Descriptor instead.
 func (*Operation) Descriptor() ([]byte, []int) {
-	return file_mesos_registry_registry_proto_rawDescGZIP(), []int{7}
+	return file_mesos_registry_registry_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Operation) GetType() Operation_Type {
@@ -655,6 +731,13 @@ func (x *Operation) GetMaintenance() *Maintenance {
 	return nil
 }
 
+func (x *Operation) GetOrphans() []*Orphan {
+	if x != nil {
+		return x.Orphans
+	}
+	return nil
+}
+
 type Maintenance_Machine struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Id    *v1.MachineID          `protobuf:"bytes,1,req,name=id" json:"id,omitempty"`
@@ -666,7 +749,7 @@ type Maintenance_Machine struct {
 
 func (x *Maintenance_Machine) Reset() {
 	*x = Maintenance_Machine{}
-	mi := &file_mesos_registry_registry_proto_msgTypes[8]
+	mi := &file_mesos_registry_registry_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -678,7 +761,7 @@ func (x *Maintenance_Machine) String() string {
 func (*Maintenance_Machine) ProtoMessage() {}
 
 func (x *Maintenance_Machine) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_registry_registry_proto_msgTypes[8]
+	mi := &file_mesos_registry_registry_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -718,7 +801,7 @@ type Maintenance_Window struct {
 
 func (x *Maintenance_Window) Reset() {
 	*x = Maintenance_Window{}
-	mi := &file_mesos_registry_registry_proto_msgTypes[9]
+	mi := &file_mesos_registry_registry_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -730,7 +813,7 @@ func (x *Maintenance_Window) String() string {
 func (*Maintenance_Window) ProtoMessage() {}
 
 func (x *Maintenance_Window) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_registry_registry_proto_msgTypes[9]
+	mi := &file_mesos_registry_registry_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -793,7 +876,11 @@ const file_mesos_registry_registry_proto_rawDesc = "" +
 	"\x04down\x18\x02 \x01(\bR\x04down\x1a\x8a\x01\n" +
 	"\x06Window\x12>\n" +
 	"\bmachines\x18\x01 \x03(\v2\".souk.registry.Maintenance.MachineR\bmachines\x12@\n" +
-	"\x0eunavailability\x18\x02 \x02(\v2\x18.mesos.v1.UnavailabilityR\x0eunavailability\"\xec\x02\n" +
+	"\x0eunavailability\x18\x02 \x02(\v2\x18.mesos.v1.UnavailabilityR\x0eunavailability\"\x8b\x01\n" +
+	"\x06Orphan\x12%\n" +
+	"\x02id\x18\x01 \x02(\v2\x15.mesos.v1.FrameworkIDR\x02id\x12(\n" +
+	"\x05since\x18\x02 \x01(\v2\x12.mesos.v1.TimeInfoR\x05since\x120\n" +
+	"\atimeout\x18\x03 \x01(\v2\x16.mesos.v1.DurationInfoR\atimeout\"\x9d\x03\n" +
 	"\bRegistry\x12'\n" +
 	"\x04meta\x18\x01 \x01(\v2\x13.souk.registry.MetaR\x04meta\x12,\n" +
 	"\x06agents\x18\x02 \x03(\v2\x14.souk.registry.AgentR\x06agents\x12<\n" +
@@ -801,7 +888,8 @@ const file_mesos_registry_registry_proto_rawDesc = "" +
 	"\x04gone\x18\x04 \x03(\v2\x13.souk.registry.GoneR\x04gone\x12/\n" +
 	"\aweights\x18\x05 \x03(\v2\x15.souk.registry.WeightR\aweights\x123\n" +
 	"\x06quotas\x18\x06 \x03(\v2\x1b.mesos.v1.quota.QuotaConfigR\x06quotas\x12<\n" +
-	"\vmaintenance\x18\a \x01(\v2\x1a.souk.registry.MaintenanceR\vmaintenance\"\x86\x05\n" +
+	"\vmaintenance\x18\a \x01(\v2\x1a.souk.registry.MaintenanceR\vmaintenance\x12/\n" +
+	"\aorphans\x18\b \x03(\v2\x15.souk.registry.OrphanR\aorphans\"\xc8\x05\n" +
 	"\tOperation\x121\n" +
 	"\x04type\x18\x01 \x01(\x0e2\x1d.souk.registry.Operation.TypeR\x04type\x12*\n" +
 	"\x05agent\x18\x02 \x01(\v2\x14.souk.registry.AgentR\x05agent\x12,\n" +
@@ -811,7 +899,9 @@ const file_mesos_registry_registry_proto_rawDesc = "" +
 	"\tagent_ids\x18\x06 \x03(\v2\x11.mesos.v1.AgentIDR\bagentIds\x12/\n" +
 	"\aweights\x18\a \x03(\v2\x15.souk.registry.WeightR\aweights\x123\n" +
 	"\x06quotas\x18\b \x03(\v2\x1b.mesos.v1.quota.QuotaConfigR\x06quotas\x12<\n" +
-	"\vmaintenance\x18\t \x01(\v2\x1a.souk.registry.MaintenanceR\vmaintenance\"\xb0\x01\n" +
+	"\vmaintenance\x18\t \x01(\v2\x1a.souk.registry.MaintenanceR\vmaintenance\x12/\n" +
+	"\aorphans\x18\n" +
+	" \x03(\v2\x15.souk.registry.OrphanR\aorphans\"\xc1\x01\n" +
 	"\x04Type\x12\v\n" +
 	"\aUNKNOWN\x10\x00\x12\x0f\n" +
 	"\vADMIT_AGENT\x10\x01\x12\x10\n" +
@@ -823,7 +913,9 @@ const file_mesos_registry_registry_proto_rawDesc = "" +
 	"\vSET_WEIGHTS\x10\a\x12\x0e\n" +
 	"\n" +
 	"SET_QUOTAS\x10\b\x12\x13\n" +
-	"\x0fSET_MAINTENANCE\x10\tB=Z;github.com/soukproject/souk/proto/mesos/registry;registrypb"
+	"\x0fSET_MAINTENANCE\x10\t\x12\x0f\n" +
+	"\vSET_ORPHANS\x10\n" +
+	"B=Z;github.com/soukproject/souk/proto/mesos/registry;registrypb"
 
 var (
 	file_mesos_registry_registry_proto_rawDescOnce sync.Once
@@ -838,7 +930,7 @@ func file_mesos_registry_registry_proto_rawDescGZIP() []byte {
 }
 
 var file_mesos_registry_registry_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_mesos_registry_registry_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
+var file_mesos_registry_registry_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
 var file_mesos_registry_registry_proto_goTypes = []any{
 	(Operation_Type)(0),         // 0: souk.registry.Operation.Type
 	(*Meta)(nil),                // 1: souk.registry.Meta
@@ -847,53 +939,61 @@ var file_mesos_registry_registry_proto_goTypes = []any{
 	(*Gone)(nil),                // 4: souk.registry.Gone
 	(*Weight)(nil),              // 5: souk.registry.Weight
 	(*Maintenance)(nil),         // 6: souk.registry.Maintenance
-	(*Registry)(nil),            // 7: souk.registry.Registry
-	(*Operation)(nil),           // 8: souk.registry.Operation
-	(*Maintenance_Machine)(nil), // 9: souk.registry.Maintenance.Machine
-	(*Maintenance_Window)(nil),  // 10: souk.registry.Maintenance.Window
-	(*v1.MasterInfo)(nil),       // 11: mesos.v1.MasterInfo
-	(*v1.AgentInfo)(nil),        // 12: mesos.v1.AgentInfo
-	(*v1.DrainInfo)(nil),        // 13: mesos.v1.DrainInfo
-	(*v1.TimeInfo)(nil),         // 14: mesos.v1.TimeInfo
-	(*v1.AgentID)(nil),          // 15: mesos.v1.AgentID
-	(*quota.QuotaConfig)(nil),   // 16: mesos.v1.quota.QuotaConfig
-	(*v1.MachineID)(nil),        // 17: mesos.v1.MachineID
-	(*v1.Unavailability)(nil),   // 18: mesos.v1.Unavailability
+	(*Orphan)(nil),              // 7: souk.registry.Orphan
+	(*Registry)(nil),            // 8: souk.registry.Registry
+	(*Operation)(nil),           // 9: souk.registry.Operation
+	(*Maintenance_Machine)(nil), // 10: souk.registry.Maintenance.Machine
+	(*Maintenance_Window)(nil),  // 11: souk.registry.Maintenance.Window
+	(*v1.MasterInfo)(nil),       // 12: mesos.v1.MasterInfo
+	(*v1.AgentInfo)(nil),        // 13: mesos.v1.AgentInfo
+	(*v1.DrainInfo)(nil),        // 14: mesos.v1.DrainInfo
+	(*v1.TimeInfo)(nil),         // 15: mesos.v1.TimeInfo
+	(*v1.AgentID)(nil),          // 16: mesos.v1.AgentID
+	(*v1.FrameworkID)(nil),      // 17: mesos.v1.FrameworkID
+	(*v1.DurationInfo)(nil),     // 18: mesos.v1.DurationInfo
+	(*quota.QuotaConfig)(nil),   // 19: mesos.v1.quota.QuotaConfig
+	(*v1.MachineID)(nil),        // 20: mesos.v1.MachineID
+	(*v1.Unavailability)(nil),   // 21: mesos.v1.Unavailability
 }
 var file_mesos_registry_registry_proto_depIdxs = []int32{
-	11, // 0: souk.registry.Meta.master:type_name -> mesos.v1.MasterInfo
-	12, // 1: souk.registry.Agent.info:type_name -> mesos.v1.AgentInfo
-	13, // 2: souk.registry.Agent.drain_info:type_name -> mesos.v1.DrainInfo
-	12, // 3: souk.registry.Unreachable.info:type_name -> mesos.v1.AgentInfo
-	14, // 4: souk.registry.Unreachable.since:type_name -> mesos.v1.TimeInfo
-	13, // 5: souk.registry.Unreachable.drain_info:type_name -> mesos.v1.DrainInfo
-	15, // 6: souk.registry.Gone.id:type_name -> mesos.v1.AgentID
-	14, // 7: souk.registry.Gone.since:type_name -> mesos.v1.TimeInfo
-	10, // 8: souk.registry.Maintenance.windows:type_name -> souk.registry.Maintenance.Window
-	1,  // 9: souk.registry.Registry.meta:type_name -> souk.registry.Meta
-	2,  // 10: souk.registry.Registry.agents:type_name -> souk.registry.Agent
-	3,  // 11: souk.registry.Registry.unreachable:type_name -> souk.registry.Unreachable
-	4,  // 12: souk.registry.Registry.gone:type_name -> souk.registry.Gone
-	5,  // 13: souk.registry.Registry.weights:type_name -> souk.registry.Weight
-	16, // 14: souk.registry.Registry.quotas:type_name -> mesos.v1.quota.QuotaConfig
-	6,  // 15: souk.registry.Registry.maintenance:type_name -> souk.registry.Maintenance
-	0,  // 16: souk.registry.Operation.type:type_name -> souk.registry.Operation.Type
-	2,  // 17: souk.registry.Operation.agent:type_name -> souk.registry.Agent
-	15, // 18: souk.registry.Operation.agent_id:type_name -> mesos.v1.AgentID
-	3,  // 19: souk.registry.Operation.unreachable:type_name -> souk.registry.Unreachable
-	4,  // 20: souk.registry.Operation.gone:type_name -> souk.registry.Gone
-	15, // 21: souk.registry.Operation.agent_ids:type_name -> mesos.v1.AgentID
-	5,  // 22: souk.registry.Operation.weights:type_name -> souk.registry.Weight
-	16, // 23: souk.registry.Operation.quotas:type_name -> mesos.v1.quota.QuotaConfig
-	6,  // 24: souk.registry.Operation.maintenance:type_name -> souk.registry.Maintenance
-	17, // 25: souk.registry.Maintenance.Machine.id:type_name -> mesos.v1.MachineID
-	9,  // 26: souk.registry.Maintenance.Window.machines:type_name -> souk.registry.Maintenance.Machine
-	18, // 27: souk.registry.Maintenance.Window.unavailability:type_name -> mesos.v1.Unavailability
-	28, // [28:28] is the sub-list for method output_type
-	28, // [28:28] is the sub-list for method input_type
-	28, // [28:28] is the sub-list for extension type_name
-	28, // [28:28] is the sub-list for extension extendee
-	0,  // [0:28] is the sub-list for field type_name
+	12, // 0: souk.registry.Meta.master:type_name -> mesos.v1.MasterInfo
+	13, // 1: souk.registry.Agent.info:type_name -> mesos.v1.AgentInfo
+	14, // 2: souk.registry.Agent.drain_info:type_name -> mesos.v1.DrainInfo
+	13, // 3: souk.registry.Unreachable.info:type_name -> mesos.v1.AgentInfo
+	15, // 4: souk.registry.Unreachable.since:type_name -> mesos.v1.TimeInfo
+	14, // 5: souk.registry.Unreachable.drain_info:type_name -> mesos.v1.DrainInfo
+	16, // 6: souk.registry.Gone.id:type_name -> mesos.v1.AgentID
+	15, // 7: souk.registry.Gone.since:type_name -> mesos.v1.TimeInfo
+	11, // 8: souk.registry.Maintenance.windows:type_name -> souk.registry.Maintenance.Window
+	17, // 9: souk.registry.Orphan.id:type_name -> mesos.v1.FrameworkID
+	15, // 10: souk.registry.Orphan.since:type_name -> mesos.v1.TimeInfo
+	18, // 11: souk.registry.Orphan.timeout:type_name -> mesos.v1.DurationInfo
+	1,  // 12: souk.registry.Registry.meta:type_name -> souk.registry.Meta
+	2,  // 13: souk.registry.Registry.agents:type_name -> souk.registry.Agent
+	3,  // 14: souk.registry.Registry.unreachable:type_name -> souk.registry.Unreachable
+	4,  // 15: souk.registry.Registry.gone:type_name -> souk.registry.Gone
+	5,  // 16: souk.registry.Registry.weights:type_name -> souk.registry.Weight
+	19, // 17: souk.registry.Registry.quotas:type_name -> mesos.v1.quota.QuotaConfig
+	6,  // 18: souk.registry.Registry.maintenance:type_name -> souk.registry.Maintenance
+	7,  // 19: souk.registry.Registry.orphans:type_name -> souk.registry.Orphan
+	0,  // 20: souk.registry.Operation.type:type_name -> souk.registry.Operation.Type
+	2,  // 21: souk.registry.Operation.agent:type_name -> souk.registry.Agent
+	16, // 22: souk.registry.Operation.agent_id:type_name -> mesos.v1.AgentID
+	3,  // 23: souk.registry.Operation.unreachable:type_name -> souk.registry.Unreachable
+	4,  // 24: souk.registry.Operation.gone:type_name -> souk.registry.Gone
+	16, // 25: souk.registry.Operation.agent_ids:type_name -> mesos.v1.AgentID
+	5,  // 26: souk.registry.Operation.weights:type_name -> souk.registry.Weight
+	19, // 27: souk.registry.Operation.quotas:type_name -> mesos.v1.quota.QuotaConfig
+	6,  // 28: souk.registry.Operation.maintenance:type_name -> souk.registry.Maintenance
+	7,  // 29: souk.registry.Operation.orphans:type_name -> souk.registry.Orphan
+	20, // 30: souk.registry.Maintenance.Machine.id:type_name -> mesos.v1.MachineID
+	10, // 31: souk.registry.Maintenance.Window.machines:type_name -> souk.registry.Maintenance.Machine
+	21, // 32: souk.registry.Maintenance.Window.unavailability:type_name -> mesos.v1.Unavailability
+	33, // [33:33] is the sub-list for method output_type
+	33, // [33:33] is the sub-list for method input_type
+	33, // [33:33] is the sub-list for extension type_name
+	33, // [33:33] is the sub-list for extension extendee
+	0,  // [0:33] is the sub-list for field type_name
 }
 
 func init() { file_mesos_registry_registry_proto_init() }
@@ -907,7 +1007,7 @@ func file_mesos_registry_registry_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_mesos_registry_registry_proto_rawDesc), len(file_mesos_registry_registry_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   10,
+			NumMessages:   11,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
