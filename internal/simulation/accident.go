@@ -149,7 +149,7 @@ func (c *Cluster) converge(end time.Time) bool {
 }
 
 // calm is how long runs of jobs are watched when all is well.
-const calm = 4 * tickPeriod
+const calm = 5 * tickPeriod
 
 // stayCalm sees that what is well stays so.
 func (c *Cluster) stayCalm() {

@@ -61,6 +61,9 @@ func (c *Cluster) checkAgents() map[taskKey]string {
 		if held == nil {
 			c.violate("%s is not admitted although nothing keeps it", a.name)
 		}
+		if held.GetDrainInfo().GetState() == mesospb.DrainState_DRAINING {
+			c.violate("%s is still being drained", a.name)
+		}
 		if held.GetDrainInfo() != nil && len(a.containers) > 0 {
 			c.violate("%s is drained and has %d containers", a.name, len(a.containers))
 		}

@@ -21,6 +21,8 @@ type marathonBrain struct {
 	tokens  uint64
 	updates map[uint64]*mesospb.TaskStatus // not yet acknowledged
 	replies map[uint64]func(marathoncore.Reply)
+
+	insisted int // calls that must arrive, so far
 }
 
 func wakeMarathon(in *instance, list []entry) brain {
@@ -133,12 +135,14 @@ func (b *marathonBrain) inquire(e marathoncore.Accept) {
 }
 
 // insist makes a call until it arrives: nothing else would notice that it has
-// not. It ends with the subscription.
+// not. It ends with the subscription, or when the opposite is wanted.
 func (b *marathonBrain) insist(t schedulerpb.Call_Type) {
 	st := b.in.client.stream
+	b.insisted++
+	mine := b.insisted
 	b.in.call(&schedulerpb.Call{Type: t.Enum()}, func() {
 		b.in.later(time.Second, func() {
-			if b.in.client != nil && b.in.client.stream == st && st != nil {
+			if b.in.client != nil && b.in.client.stream == st && st != nil && b.insisted == mine {
 				b.insist(t)
 			}
 		})
