@@ -22,7 +22,7 @@ func TestParseFlags(t *testing.T) {
 		--allocation_interval=500ms --offer_timeout=10mins --min_allocatable_resources=cpus:0.1;mem:10|disk:5
 		--roles=a,b/c --weights=a=2,b/c=0.5 --no-root_submissions --no-filter_gpu_resources
 		--max_completed_frameworks=7 --slave_ping_timeout=30secs --registry=replicated_log
-		--agent_removal_rate_limit=2/1mins --recovery_slave_removal_limit=25%
+		--agent_removal_rate_limit=2/1mins --recovery_agent_removal_limit=25%
 		--allocator_agent_recovery_factor=0.5 --allocator_recovery_timeout=3mins
 		--no-authenticate_http_readonly --webui_dir=/x --log_auto_initialize --logging_level=WARNING`)
 	c, err := master.ParseFlags(args, []string{"MESOS_HOSTNAME=m1", "SOUK_HOSTNAME=m2"})
