@@ -109,7 +109,7 @@ func (m *masterNode) newCore(rng *rand.Rand) *mastercore.Master {
 		MasterID: m.id(), Info: m.info(), Rand: rng, RootSubmissions: true, OfferTimeout: offerTimeout,
 		AgentPingTimeout: pingTimeout, MaxAgentPingTimeouts: pingTimeouts, AgentReregisterTimeout: reregisterTimeout,
 		AllocatorRecoveryTimeout: reregisterTimeout, AgentRemovalInterval: interval,
-		MaxCompletedFrameworks:   mastercore.DefaultMaxCompletedFrameworks, MaxCompletedTasks: mastercore.DefaultMaxCompletedTasks,
+		MaxCompletedFrameworks: mastercore.DefaultMaxCompletedFrameworks, MaxCompletedTasks: mastercore.DefaultMaxCompletedTasks,
 		MaxUnreachableTasks: mastercore.DefaultMaxUnreachableTasks,
 		RegistryMaxAgentAge: mastercore.DefaultRegistryMaxAgentAge, RegistryMaxAgentCount: mastercore.DefaultRegistryMaxAgentCount,
 		Allocator: policy, Optimist: optimist,

@@ -15,7 +15,7 @@ import (
 	mesospb "github.com/soukproject/souk/proto/mesos/v1"
 )
 
-var seeds = flag.Uint64("seeds", 1000, "how many seeds TestSeeds runs")
+var seeds = flag.Uint64("seeds", 600, "how many seeds TestSeeds runs")
 
 // TestSeeds runs clusters through the faults that seeds draw.
 func TestSeeds(t *testing.T) {
