@@ -505,10 +505,17 @@ func (s *scenario) accept(t *testing.T, a args) {
 		launch := &mesospb.Offer_Operation{Type: mesospb.Offer_Operation_LAUNCH.Enum(), Launch: &mesospb.Offer_Operation_Launch{}}
 		for _, spec := range specs {
 			id, amount, _ := strings.Cut(spec, "|")
-			launch.Launch.TaskInfos = append(launch.Launch.TaskInfos, &mesospb.TaskInfo{
+			amount, under, own := strings.Cut(amount, "|") // t1|cpus:1|e1|cpus:0.5 runs under an executor
+			task := &mesospb.TaskInfo{
 				Name: new(id), TaskId: taskID(id), AgentId: agentID(mesos.AgentID(s.long(a.get("on")))),
 				Command: &mesospb.CommandInfo{Value: new("sleep 1")}, Resources: parse(t, amount),
-			})
+			}
+			if own {
+				name, amount, _ := strings.Cut(under, "|")
+				task.Executor = &mesospb.ExecutorInfo{ExecutorId: executorID(name), Command: task.Command, Resources: parse(t, amount)}
+				task.Command = nil
+			}
+			launch.Launch.TaskInfos = append(launch.Launch.TaskInfos, task)
 		}
 		accept.Operations = append(accept.Operations, launch)
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"google.golang.org/protobuf/encoding/prototext"
 	"google.golang.org/protobuf/proto"
@@ -263,14 +264,26 @@ func (r TaskRules) sameExecutor(t *mesospb.TaskInfo) error {
 	if running == nil || proto.Equal(running, t.GetExecutor()) {
 		return nil
 	}
-	text := prototext.MarshalOptions{Multiline: true}
 	return fmt.Errorf("ExecutorInfo is not compatible with existing ExecutorInfo with same ExecutorID.\n"+
 		"------------------------------------------------------------\n"+
 		"Existing ExecutorInfo:\n%s\n"+
 		"------------------------------------------------------------\n"+
 		"ExecutorInfo:\n%s\n"+
 		"------------------------------------------------------------\n",
-		text.Format(running), text.Format(t.GetExecutor()))
+		textOf(running), textOf(t.GetExecutor()))
+}
+
+// textOf is a message as people read it. The library varies its spaces from
+// build to build; this does not.
+func textOf(x *mesospb.ExecutorInfo) string {
+	var b strings.Builder
+	for line := range strings.Lines(prototext.MarshalOptions{Multiline: true}.Format(x)) {
+		if name, value, ok := strings.Cut(line, ":"); ok {
+			line = name + ": " + strings.TrimLeft(value, " ")
+		}
+		b.WriteString(line)
+	}
+	return b.String()
 }
 
 // running is the executor that t would run under, nil if it has to be launched.
