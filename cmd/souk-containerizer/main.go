@@ -32,6 +32,9 @@ func run(args []string) error {
 	if len(args) == 1 && args[0] == "init" {
 		launcher.Init() // never returns
 	}
+	if len(args) == 1 && args[0] == "plan" {
+		return launcher.Serve(os.Stdin, os.Stdout)
+	}
 	if len(args) != 2 {
 		return usage(args)
 	}
@@ -52,5 +55,5 @@ func run(args []string) error {
 }
 
 func usage(args []string) error {
-	return fmt.Errorf("%q: this program is run by the agent: souk-containerizer shim|nest|plain DIR", args)
+	return fmt.Errorf("%q: this program is run by the agent: souk-containerizer shim|nest|plain DIR, or plan", args)
 }

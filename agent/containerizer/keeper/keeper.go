@@ -39,8 +39,9 @@ type Driver interface {
 	// container runs.
 	Prepare(s *shim.Spec) error
 
-	// Command is the program and arguments that start a shim for dir.
-	Command(dir shim.Dir, s shim.Spec) (path string, argv []string, err error)
+	// Command is the program and arguments that start a shim for dir, and the plan
+	// that it is to perform, to be closed then; nil: none.
+	Command(dir shim.Dir, s shim.Spec) (path string, argv []string, plan *os.File, err error)
 
 	// Kill kills all processes of a container but not its shim, unless that is
 	// gone already. It is repeated until the shim has ended.

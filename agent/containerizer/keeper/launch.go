@@ -139,9 +139,17 @@ func (k *Keeper) start(ctx context.Context, e *entry) error {
 
 // spawn starts a shim that holds the lock of dir and leads a session of its own.
 func (k *Keeper) spawn(dir shim.Dir, spec shim.Spec, input []*os.File) (ready *os.File, pid int, err error) {
-	path, argv, err := k.driver.Command(dir, spec)
+	path, argv, plan, err := k.driver.Command(dir, spec)
 	if err != nil {
 		return nil, 0, err
+	}
+	if plan != nil {
+		defer plan.Close()
+		if len(input) == 0 {
+			input = []*os.File{plan}
+		} else {
+			input = append([]*os.File{plan}, input[1:]...)
+		}
 	}
 	files, err := openAll(dir)
 	defer closeAll(files)

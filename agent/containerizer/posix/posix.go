@@ -61,12 +61,12 @@ func (d driver) Prepare(s *shim.Spec) error {
 	return link(s.Config.Sandbox, s.Config.Mounts)
 }
 
-func (d driver) Command(dir shim.Dir, _ shim.Spec) (string, []string, error) {
+func (d driver) Command(dir shim.Dir, _ shim.Spec) (string, []string, *os.File, error) {
 	if d.helper != "" {
-		return d.helper, []string{"souk-containerizer", "plain", string(dir)}, nil
+		return d.helper, []string{"souk-containerizer", "plain", string(dir)}, nil, nil
 	}
 	self, err := self()
-	return self, []string{"souk", "shim", string(dir)}, err
+	return self, []string{"souk", "shim", string(dir)}, nil, err
 }
 
 // Kill kills what is below the shim, which then records the end. Without a shim

@@ -57,6 +57,9 @@ func open(cfg Config) (*Containerizer, error) {
 	if cfg.CgroupsRoot == "" {
 		cfg.CgroupsRoot = DefaultCgroupsRoot
 	}
+	if cfg.Log == nil {
+		cfg.Log = zap.NewNop()
+	}
 	if cfg.PIDs == 0 {
 		cfg.PIDs = defaultPIDs
 	}
@@ -81,10 +84,12 @@ func (c *Containerizer) Close() error {
 	if c.driver.limits {
 		c.driver.tree.Group(c.driver.root).Prune()
 	}
+	c.driver.plans.close()
 	return errors.Join(c.Keeper.Close(), c.driver.helper.Close())
 }
 
 type driver struct {
+	plans        *plans
 	helper       *os.File // sealed
 	runDir       string
 	limits       bool
@@ -114,8 +119,11 @@ func newDriver(cfg Config) (*driver, error) {
 	if err != nil {
 		return nil, err
 	}
-	d.helper, err = seal(found)
-	return d, err
+	if d.helper, err = seal(found); err != nil {
+		return nil, err
+	}
+	d.plans = &plans{program: d.program(), log: cfg.Log}
+	return d, nil
 }
 
 func totalMemory() int64 {
@@ -152,13 +160,19 @@ func (d *driver) Prepare(s *shim.Spec) error {
 
 func (d *driver) group(id string) string { return path.Join(d.root, id) }
 
-func (d *driver) Command(dir shim.Dir, s shim.Spec) (string, []string, error) {
+func (d *driver) Command(dir shim.Dir, s shim.Spec) (string, []string, *os.File, error) {
+	plan, err := d.plans.of(dir)
 	stage := "shim"
-	if s.Parent != nil {
+	switch {
+	case plan != nil:
+		stage = "perform"
+	case s.Parent != nil:
 		stage = "nest"
 	}
-	return fmt.Sprintf("/proc/self/fd/%d", d.helper.Fd()), []string{HelperName, stage, string(dir)}, nil
+	return d.program(), []string{HelperName, stage, string(dir)}, plan, err
 }
+
+func (d *driver) program() string { return fmt.Sprintf("/proc/self/fd/%d", d.helper.Fd()) }
 
 // grouped reports whether a container has a cgroup of its own.
 func (d *driver) grouped(c keeper.Container) bool {

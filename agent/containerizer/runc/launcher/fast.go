@@ -22,18 +22,22 @@ var errByLibcontainer = errors.New("no plan for this container")
 // launchPlanned becomes the program that performs the container's plan. It returns
 // only on failure.
 func launchPlanned(dir shim.Dir, spec shim.Spec) error {
-	if len(spec.Config.Mounts) > 0 {
-		return errByLibcontainer
-	}
-	cfg, err := config(dir, spec, volumes{})
-	if err != nil {
-		return err
-	}
-	p, err := planned(spec, cfg)
+	p, err := planOf(dir, spec)
 	if err != nil {
 		return err
 	}
 	return performInstead(dir, spec, p)
+}
+
+func planOf(dir shim.Dir, spec shim.Spec) (*plan, error) {
+	if len(spec.Config.Mounts) > 0 || spec.Config.Rootfs != nil {
+		return nil, errByLibcontainer
+	}
+	cfg, err := config(dir, spec, volumes{})
+	if err != nil {
+		return nil, err
+	}
+	return planned(spec, cfg)
 }
 
 // planned makes the plan of a container, and its cgroups. What config asks for is
