@@ -4,11 +4,14 @@ package runc_test
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -98,4 +101,45 @@ func plain(text, run, root, sandbox string) string {
 		slices.Sort(lines)
 	}
 	return strings.Join(lines, "")
+}
+
+// TestContainersStartWithoutTheHelper kills the one that makes plans.
+func TestContainersStartWithoutTheHelper(t *testing.T) {
+	root, run := parent(t, runc.Full), t.TempDir()
+	c := open(t, run, root)
+	for i := range 3 {
+		cfg := shell(fmt.Sprintf("c%d", i), t.TempDir(), "exit 6")
+		if _, err := c.Launch(t.Context(), cfg); err != nil {
+			t.Fatal(err)
+		}
+		term, err := c.Wait(t.Context(), cfg.ID)
+		if code, ok := term.Exited(); err != nil || !ok || code != 6 {
+			t.Errorf("Wait(%s) = %+v, %v, want exit code 6", cfg.ID, term, err)
+		}
+		if err := c.Destroy(t.Context(), cfg.ID); err != nil {
+			t.Error(err)
+		}
+		if killed := killPlanners(t); killed != 1 && i != 1 { // the second launch found it dead
+			t.Errorf("helpers after launch %d = %d, want 1", i, killed)
+		}
+	}
+}
+
+// killPlanners kills the helpers of this process and returns how many there were.
+func killPlanners(t *testing.T) (killed int) {
+	t.Helper()
+	for _, name := range list(t, "/proc") {
+		pid, err := strconv.Atoi(name)
+		if err != nil {
+			continue
+		}
+		cmdline, _ := os.ReadFile(filepath.Join("/proc", name, "cmdline"))
+		stat, _ := os.ReadFile(filepath.Join("/proc", name, "stat"))
+		mine := strings.Contains(string(stat), fmt.Sprintf(" %d ", os.Getpid()))
+		if mine && string(cmdline) == "souk-containerizer\x00plan\x00" {
+			syscall.Kill(pid, syscall.SIGKILL)
+			killed++
+		}
+	}
+	return killed
 }
