@@ -20,6 +20,7 @@ func (c *Core) taskInfo(def *spec.App, in *Instance, o *offer, m match) *mesospb
 		AgentId:     o.proto.GetAgentId(),
 		Resources:   m.taken.Proto(resources.PostRefinement),
 		Command:     c.commandInfo(def, in),
+		Container:   containerInfo(def.Container),
 		Labels:      labels(def.Labels),
 		Discovery:   c.discoveryInfo(def, in),
 		KillPolicy:  killPolicy(def),
@@ -29,9 +30,14 @@ func (c *Core) taskInfo(def *spec.App, in *Instance, o *offer, m match) *mesospb
 }
 
 func (c *Core) commandInfo(def *spec.App, in *Instance) *mesospb.CommandInfo {
-	cmd := &mesospb.CommandInfo{Environment: c.environment(def, in)}
+	cmd := &mesospb.CommandInfo{Environment: c.environment(def, in), Uris: uris(def.Fetch)}
 	if user := cmp.Or(def.User, c.cfg.User); user != "" {
 		cmd.User = &user
+	}
+	if def.Image() != "" && def.Cmd == "" { // the image says what to run, or what the arguments are for
+		cmd.Shell = new(false)
+		cmd.Arguments = def.Args
+		return cmd
 	}
 	if len(def.Args) > 0 {
 		cmd.Shell = new(false)

@@ -13,7 +13,6 @@ func refuseUnsupported(rep *report, a *App) {
 	refuse("/secrets", len(a.Secrets) > 0, "there is no secret store")
 	refuse("/executor", a.Executor != "" && a.Executor != "//cmd", `apps run under the built-in executor only; leave "executor" empty`)
 	refuse("/executorResources", a.ExecutorResources != nil, "the built-in executor needs no resources of its own")
-	refuse("/fetch", len(a.Fetch) > 0, "agents fetch no files; bring them with the command")
 	refuse("/readinessChecks", len(a.ReadinessChecks) > 0, "deployments wait for health checks only")
 	refuse("/tty", a.TTY != nil && *a.TTY, "tasks get no terminal")
 	refuse("/networks", !a.HostNetworking(), `containers share the host's network; use "networks": [{"mode": "host"}]`)
@@ -24,8 +23,13 @@ func refuseContainer(refuse func(string, bool, string), c *Container) {
 	if c == nil {
 		return
 	}
-	refuse("/container/docker", c.Docker != nil, "agents run no images; the command runs on the agent's own file system")
-	refuse("/container/volumes", len(c.Volumes) > 0, "containers have no volumes besides their sandbox")
+	if d := c.Docker; d != nil {
+		refuse("/container/docker/privileged", d.Privileged, "containers have no rights over the machine")
+		refuse("/container/docker/pullConfig", d.PullConfig != nil, "there is no secret store")
+	}
+	for i, v := range c.Volumes {
+		refuse(element("/container/volumes", i), v["hostPath"] == nil, "volumes are folders of the agent's machine; give hostPath")
+	}
 	refuse("/container/linuxInfo", c.LinuxInfo != nil, "seccomp and IPC settings are not passed on")
 }
 
