@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"net"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/soukproject/souk/internal/daemon"
+	"github.com/soukproject/souk/internal/files"
 	"github.com/soukproject/souk/internal/leader"
 	"github.com/soukproject/souk/internal/state"
 	"github.com/soukproject/souk/internal/zookeeper"
@@ -153,6 +155,17 @@ func DefaultConfig() Config {
 		Log:   zap.NewNop(),
 		Level: zap.NewAtomicLevel(),
 	}
+}
+
+// LogName is the name of a master's log, and of its file when --log_dir is given.
+const LogName = "souk-master"
+
+// files are those that /files shows.
+func (c *Config) files() files.Named {
+	if c.Logging.Dir == "" {
+		return nil
+	}
+	return files.Named{"/master/log": filepath.Join(c.Logging.Dir, LogName+".log")}
 }
 
 // check refuses what Run cannot work with, in one line that says what to do.

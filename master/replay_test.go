@@ -136,7 +136,7 @@ func sameKind(got, want string) bool {
 
 // later are paths of parts that this version answers with 501.
 func later(path string) bool {
-	return slices.ContainsFunc([]string{"/files/", "/reserve", "/unreserve", "/create-volumes", "/destroy-volumes"},
+	return slices.ContainsFunc([]string{"/reserve", "/unreserve", "/create-volumes", "/destroy-volumes"},
 		func(prefix string) bool { return strings.HasPrefix(path, prefix) })
 }
 

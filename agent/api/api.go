@@ -21,6 +21,7 @@ import (
 	"github.com/soukproject/souk/agent/sandbox"
 	"github.com/soukproject/souk/internal/callevent"
 	"github.com/soukproject/souk/internal/daemon"
+	"github.com/soukproject/souk/internal/files"
 	"github.com/soukproject/souk/internal/metrics"
 	"github.com/soukproject/souk/internal/routing"
 	executorpb "github.com/soukproject/souk/proto/mesos/v1/executor"
@@ -95,9 +96,9 @@ func (a *api) routes() []routing.Route {
 		{Path: "/slave(1)/containerizer/debug", Handler: missing},
 		{Path: "/slave(1)/flags", Handler: a.flags},
 		{Path: "/slave(1)/health", Handler: func(http.ResponseWriter, *http.Request) {}},
-		{Path: "/files/browse", Handler: a.browse},
-		{Path: "/files/read", Handler: a.read},
-		{Path: "/files/download", Handler: a.download},
+		{Path: "/files/browse", Handler: files.Server{Source: a.Files}.Browse},
+		{Path: "/files/read", Handler: files.Server{Source: a.Files}.Read},
+		{Path: "/files/download", Handler: files.Server{Source: a.Files}.Download},
 		{Path: "/files/debug", Handler: up(a.debugFiles)},
 		{Path: "/logging/toggle", Handler: missing},
 		{Path: "/system/stats.json", Handler: systemStats},

@@ -92,7 +92,7 @@ func (a *api) executorCall(w http.ResponseWriter, r *http.Request, call *executo
 // validateExecutorCall wants what a call's type names, and updates that make sense.
 func validateExecutorCall(call *executorpb.Call) error {
 	if why := callProblem(call); why != "" {
-		return callevent.Errorf(http.StatusBadRequest, "Failed to validate executor::Call: %s", why)
+		return callevent.Errorf(http.StatusBadRequest, "Failed to validate Executor::Call: %s", why)
 	}
 	return nil
 }

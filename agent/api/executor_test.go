@@ -24,7 +24,7 @@ func TestExecutorCalls(t *testing.T) {
 		{"a heartbeat", who + `"type":"HEARTBEAT"}`, core.Reply{Code: 202}, 202, ""},
 		{"of nobody", who + `"type":"HEARTBEAT"}`, core.Reply{Code: 400, Text: "Executor cannot be found"}, 400, "Executor cannot be found"},
 		{"not subscribed", who + `"type":"HEARTBEAT"}`, core.Reply{Code: 403, Text: "Executor is not subscribed"}, 403, "Executor is not subscribed"},
-		{"of no type", who + `"type":"NOPE"}`, core.Reply{}, 400, "Failed to validate executor::Call: Expecting 'type' to be present"},
+		{"of no type", who + `"type":"NOPE"}`, core.Reply{}, 400, "Failed to validate Executor::Call: Expecting 'type' to be present"},
 		{"without ids", `{"type":"HEARTBEAT"}`, core.Reply{}, 400, "Missing required fields: executor_id, framework_id"},
 		{"SUBSCRIBE without its member", who + `"type":"SUBSCRIBE"}`, core.Reply{}, 400, "Expecting 'subscribe' to be present"},
 		{"UPDATE without its member", who + `"type":"UPDATE"}`, core.Reply{}, 400, "Expecting 'update' to be present"},

@@ -2,14 +2,12 @@ package api
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"net/http"
 	"time"
 
 	"github.com/soukproject/souk/agent/core"
-	"github.com/soukproject/souk/agent/sandbox"
 	"github.com/soukproject/souk/internal/callevent"
+	"github.com/soukproject/souk/internal/files"
 	"github.com/soukproject/souk/proto/mesos"
 	mesospb "github.com/soukproject/souk/proto/mesos/v1"
 	agentpb "github.com/soukproject/souk/proto/mesos/v1/agent"
@@ -161,56 +159,19 @@ func (a *api) getMetrics(ctx context.Context, call *agentpb.Call_GetMetrics) *ag
 }
 
 func (a *api) listFiles(w http.ResponseWriter, name string) (*agentpb.Response, error) {
-	entries, err := a.Files.List(name)
+	list, err := files.Messages(a.Files, name)
 	if err != nil {
-		return nil, callFileError(w, name, err)
+		return nil, files.CallError(w, name, err)
 	}
-	list := &agentpb.Response_ListFiles{}
-	for _, e := range entries {
-		list.FileInfos = append(list.FileInfos, fileInfo(e))
-	}
-	return &agentpb.Response{Type: agentpb.Response_LIST_FILES.Enum(), ListFiles: list}, nil
-}
-
-func fileInfo(e sandbox.Entry) *mesospb.FileInfo {
-	return &mesospb.FileInfo{
-		Path: new(e.Path), Nlink: new(int32(e.Links)), Size: new(uint64(e.Info.Size())),
-		Mtime: &mesospb.TimeInfo{Nanoseconds: new(e.Modified.Unix() * int64(time.Second))},
-		Mode:  new(unixMode(e)), Uid: &e.User, Gid: &e.Group,
-	}
+	return &agentpb.Response{Type: agentpb.Response_LIST_FILES.Enum(), ListFiles: &agentpb.Response_ListFiles{FileInfos: list}}, nil
 }
 
 func (a *api) readFile(w http.ResponseWriter, call *agentpb.Call_ReadFile) (*agentpb.Response, error) {
-	length := int64(-1)
-	if call.Length != nil {
-		length = int64(min(call.GetLength(), maxRead))
-	}
-	offset := call.GetOffset()
-	if offset > 1<<62 {
-		offset = 1 << 62 // beyond any file
-	}
-	data, size, err := a.piece(call.GetPath(), int64(offset), length)
+	data, size, err := files.ReadCall(a.Files, call)
 	if err != nil {
-		return nil, callFileError(w, call.GetPath(), err)
+		return nil, files.CallError(w, call.GetPath(), err)
 	}
-	if data == nil {
-		data = []byte{} // the member is required
-	}
-	return &agentpb.Response{Type: agentpb.Response_READ_FILE.Enum(), ReadFile: &agentpb.Response_ReadFile{Size: new(uint64(size)), Data: data}}, nil
-}
-
-// callFileError writes a 404 without a body itself; other errors are returned.
-func callFileError(w http.ResponseWriter, name string, err error) error {
-	switch {
-	case errors.Is(err, sandbox.ErrInaccessible):
-		return callevent.Errorf(http.StatusBadRequest, "'%s' is inaccessible.\n", name)
-	case errors.Is(err, sandbox.ErrDirectory):
-		return callevent.Errorf(http.StatusBadRequest, "Cannot read a directory.\n")
-	case errors.Is(err, sandbox.ErrNotFound):
-		notFound(w)
-		return nil
-	}
-	return fmt.Errorf("read '%s': %w", name, err)
+	return &agentpb.Response{Type: agentpb.Response_READ_FILE.Enum(), ReadFile: &agentpb.Response_ReadFile{Size: &size, Data: data}}, nil
 }
 
 func (a *api) getContainers(ctx context.Context, s core.Snapshot, call *agentpb.Call_GetContainers) *agentpb.Response_GetContainers {

@@ -6,24 +6,14 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"os/user"
 	"path"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"syscall"
-	"time"
-)
 
-var (
-	// ErrNotFound says that nothing readable has this path.
-	ErrNotFound = errors.New("no such file")
-	// ErrInaccessible says that a path leaves the sandbox it begins in.
-	ErrInaccessible = errors.New("path leaves the sandbox")
-	// ErrDirectory says that a file was wanted and a directory is there.
-	ErrDirectory = errors.New("is a directory")
+	"github.com/soukproject/souk/internal/files"
 )
 
 // maxListed bounds what a listing of one directory holds.
@@ -55,18 +45,10 @@ func (f *Files) SetAgent(id string) {
 // Named returns the single files: virtual path → file.
 func (f *Files) Named() map[string]string { return f.named }
 
-// An Entry is a file in a listing.
-type Entry struct {
-	Path     string // virtual, as it can be asked for
-	Info     fs.FileInfo
-	Links    uint64
-	User     string // name, or number without one
-	Group    string
-	Modified time.Time
-}
+var _ files.Source = (*Files)(nil)
 
 // List lists a directory, sorted by name; of a file it is empty.
-func (f *Files) List(name string) ([]Entry, error) {
+func (f *Files) List(name string) ([]files.Entry, error) {
 	file, err := f.open(name)
 	if err != nil {
 		return nil, err
@@ -84,39 +66,15 @@ func (f *Files) List(name string) ([]Entry, error) {
 		return nil, err
 	}
 	slices.SortFunc(items, func(a, b fs.DirEntry) int { return cmp.Compare(a.Name(), b.Name()) })
-	var entries []Entry
+	var entries []files.Entry
 	for _, item := range items {
 		info, err := item.Info()
 		if err != nil {
 			continue // it went meanwhile
 		}
-		entries = append(entries, entry(strings.TrimRight(name, "/")+"/"+item.Name(), info))
+		entries = append(entries, files.NewEntry(strings.TrimRight(name, "/")+"/"+item.Name(), info))
 	}
 	return entries, nil
-}
-
-func entry(name string, info fs.FileInfo) Entry {
-	e := Entry{Path: name, Info: info, Links: 1, Modified: info.ModTime()}
-	if st, ok := info.Sys().(*syscall.Stat_t); ok {
-		e.Links, e.User, e.Group = uint64(st.Nlink), userName(st.Uid), groupName(st.Gid)
-	}
-	return e
-}
-
-func userName(id uint32) string {
-	n := strconv.FormatUint(uint64(id), 10)
-	if u, err := user.LookupId(n); err == nil {
-		return u.Username
-	}
-	return n
-}
-
-func groupName(id uint32) string {
-	n := strconv.FormatUint(uint64(id), 10)
-	if g, err := user.LookupGroupId(n); err == nil {
-		return g.Name
-	}
-	return n
 }
 
 // Open opens a regular file for reading.
@@ -125,18 +83,7 @@ func (f *Files) Open(name string) (*os.File, fs.FileInfo, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	info, err := file.Stat()
-	switch {
-	case err != nil:
-	case info.IsDir():
-		err = ErrDirectory
-	case !info.Mode().IsRegular():
-		err = ErrNotFound // a pipe or device would block, or worse
-	default:
-		return file, info, nil
-	}
-	file.Close()
-	return nil, nil, err
+	return files.Regular(file)
 }
 
 // open finds what a virtual path means and opens it, without following any link
@@ -147,7 +94,7 @@ func (f *Files) open(name string) (*os.File, error) {
 	}
 	run, rest, ok := f.split(name)
 	if !ok {
-		return nil, ErrNotFound
+		return nil, files.ErrNotFound
 	}
 	inside, err := within(rest)
 	if err != nil {
@@ -155,7 +102,7 @@ func (f *Files) open(name string) (*os.File, error) {
 	}
 	root, err := f.store.root.OpenRoot(run)
 	if err != nil {
-		return nil, ErrNotFound
+		return nil, files.ErrNotFound
 	}
 	defer root.Close()
 	return plain(root.OpenFile(inside, os.O_RDONLY|syscall.O_NONBLOCK, 0))
@@ -165,7 +112,7 @@ func (f *Files) open(name string) (*os.File, error) {
 // sandbox is not for its reader to learn.
 func plain(file *os.File, err error) (*os.File, error) {
 	if err != nil {
-		return nil, ErrNotFound
+		return nil, files.ErrNotFound
 	}
 	return file, nil
 }
@@ -202,7 +149,7 @@ func within(parts []string) (string, error) {
 		case p != "..":
 			inside = append(inside, p)
 		case len(inside) == 0:
-			return "", ErrInaccessible
+			return "", files.ErrInaccessible
 		default:
 			inside = inside[:len(inside)-1]
 		}

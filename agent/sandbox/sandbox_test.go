@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/soukproject/souk/internal/files"
 )
 
 var web = Run{Agent: "S0", Framework: "F0", Executor: "web.1", Container: "c-1"}
@@ -122,8 +124,8 @@ func TestFilesAreFoundByEveryPath(t *testing.T) {
 	if entries, err := f.List(dir + "/stdout"); len(entries) != 0 || err != nil {
 		t.Errorf("List of a file = %v, %v, want nothing", entries, err)
 	}
-	if _, _, err := f.Open(dir); !errors.Is(err, ErrDirectory) {
-		t.Errorf("Open of a directory = %v, want ErrDirectory", err)
+	if _, _, err := f.Open(dir); !errors.Is(err, files.ErrDirectory) {
+		t.Errorf("Open of a directory = %v, want files.ErrDirectory", err)
 	}
 }
 
@@ -170,8 +172,8 @@ func TestNothingLeadsOut(t *testing.T) {
 		}
 	}
 	for _, path := range []string{dir + "/..", dir + "/../c-1/stdout", dir + "/a/../../b"} {
-		if _, _, err := f.Open(path); !errors.Is(err, ErrInaccessible) {
-			t.Errorf("Open(%q) = %v, want ErrInaccessible", path, err)
+		if _, _, err := f.Open(path); !errors.Is(err, files.ErrInaccessible) {
+			t.Errorf("Open(%q) = %v, want files.ErrInaccessible", path, err)
 		}
 	}
 }

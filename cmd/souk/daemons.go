@@ -30,7 +30,7 @@ func runMaster(ctx context.Context, args []string) error {
 		return err
 	}
 	cfg.Build.Version = version
-	log, level, closeLog, err := daemon.NewLogger("souk-master", cfg.Logging)
+	log, level, closeLog, err := daemon.NewLogger(master.LogName, cfg.Logging)
 	if err != nil {
 		return err
 	}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/soukproject/souk/internal/callevent"
 	"github.com/soukproject/souk/internal/daemon"
+	"github.com/soukproject/souk/internal/files"
 	"github.com/soukproject/souk/internal/leader"
 	"github.com/soukproject/souk/internal/metrics"
 	"github.com/soukproject/souk/internal/routing"
@@ -70,6 +71,7 @@ type Config struct {
 	Started time.Time
 	Cluster string
 	LogDir  string
+	Files   files.Named // what /files shows: the log, if it goes to a file
 	Flags   []daemon.Flag
 	Build   Build
 	Limits  Limits

@@ -48,8 +48,8 @@ func (a *api) operate(w http.ResponseWriter, r *http.Request) error {
 		masterpb.Call_GROW_VOLUME, masterpb.Call_SHRINK_VOLUME:
 		return a.act(w, r, call)
 	}
-	response, err := a.query(r.Context(), call)
-	if err != nil {
+	response, err := a.answer(w, r, call)
+	if err != nil || response == nil {
 		return err
 	}
 	callevent.WriteMessage(w, r, codec, response)
@@ -65,6 +65,18 @@ func (a *api) act(w http.ResponseWriter, r *http.Request, call *masterpb.Call) e
 		return unavailable(err)
 	}
 	return writeReply(w, reply)
+}
+
+// answer is query, and what needs more than a context: a file that is not there
+// is answered without a body.
+func (a *api) answer(w http.ResponseWriter, r *http.Request, call *masterpb.Call) (*masterpb.Response, error) {
+	switch call.GetType() {
+	case masterpb.Call_LIST_FILES:
+		return a.listFiles(w, call.GetListFiles())
+	case masterpb.Call_READ_FILE:
+		return a.readFile(w, call.GetReadFile())
+	}
+	return a.query(r.Context(), call)
 }
 
 // query answers a call that changes nothing.

@@ -220,7 +220,9 @@ func TestRouting(t *testing.T) {
 		{"/memory-profiler/state", 404, notFound},
 		{"/quota", 200, "{}"},
 		{"/master/quota/dev", 200, "{}"},
-		{"/files/browse?path=/", 501, "501 Not Implemented. Endpoint '/files/browse'"},
+		{"/files/browse?path=/", 404, ""},
+		{"/files/browse", 400, "Expecting 'path=value' in query.\n"},
+		{"/files/debug", 200, "{}"},
 		{"/" + strings.Repeat("a/", 100), 404, notFound},
 		{"/", 404, notFound},
 	}
