@@ -68,14 +68,15 @@ type Containerizer interface {
 
 // Config describes a container to launch.
 type Config struct {
-	ID       string  `json:"id"` // letters, digits and _ + . -; at most 200 of them
-	Command  Command `json:"command"`
-	Sandbox  string  `json:"sandbox"` // absolute; exists; receives stdout and stderr
-	Limits   Limits  `json:"limits"`
-	Hostname string  `json:"hostname,omitempty"` // "": the machine's; needs a containerizer that isolates
-	Mounts   []Mount `json:"mounts,omitempty"`   // at most 100
-	Rootfs   *Rootfs `json:"rootfs,omitempty"`   // nil: the machine's files
-	Network  string  `json:"network,omitempty"`  // file of the network namespace to enter; "": the machine's
+	ID          string      `json:"id"` // letters, digits and _ + . -; at most 200 of them
+	Command     Command     `json:"command"`
+	Sandbox     string      `json:"sandbox"` // absolute; exists; receives stdout and stderr
+	Limits      Limits      `json:"limits"`
+	Hostname    string      `json:"hostname,omitempty"` // "": the machine's; needs a containerizer that isolates
+	Mounts      []Mount     `json:"mounts,omitempty"`   // at most 100
+	Rootfs      *Rootfs     `json:"rootfs,omitempty"`   // nil: the machine's files
+	Network     string      `json:"network,omitempty"`  // file of the network namespace to enter; "": the machine's
+	Confinement Confinement `json:"confinement,omitzero"`
 
 	// Parent is the id of a running container that this one is nested in: it
 	// enters the other's namespaces and sees its files. Without Limits of its own

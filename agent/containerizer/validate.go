@@ -45,6 +45,9 @@ func (c Config) Check() error {
 	if err := checkMounts(c.Mounts); err != nil {
 		return err
 	}
+	if err := c.Confinement.check(); err != nil {
+		return err
+	}
 	return c.Limits.Check()
 }
 
@@ -62,6 +65,12 @@ func (c Config) checkParent() error {
 		return fmt.Errorf("hostname %q: a nested container has that of its parent", c.Hostname)
 	case len(c.Mounts) > 0:
 		return fmt.Errorf("volume %s: a nested container has those of its parent", c.Mounts[0].Target)
+	}
+	if len(c.Confinement.Rlimits) > 0 || c.Confinement.ShareIPC || c.Confinement.ShmSize > 0 {
+		return fmt.Errorf("%s: a nested container has that of its parent", c.Confinement.Asks())
+	}
+	if c.Network != "" {
+		return fmt.Errorf("a network of its own: a nested container has that of its parent")
 	}
 	if err := CheckID(c.Parent); err != nil {
 		return fmt.Errorf("parent: %w", err)

@@ -58,6 +58,9 @@ func (d driver) Prepare(s *shim.Spec) error {
 	if s.Config.Rootfs != nil {
 		return errors.New("an image needs a containerizer that isolates: run the agent as root with --containerizer=runc")
 	}
+	if asks := s.Config.Confinement.Asks(); asks != "" {
+		return fmt.Errorf("%s needs a containerizer that isolates: run the agent as root with --containerizer=runc", asks)
+	}
 	return link(s.Config.Sandbox, s.Config.Mounts)
 }
 

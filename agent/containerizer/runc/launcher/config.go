@@ -3,15 +3,19 @@
 package launcher
 
 import (
+	"fmt"
 	"os"
 	"slices"
+	"strings"
 
+	"github.com/moby/sys/capability"
 	"github.com/opencontainers/cgroups"
 	devices "github.com/opencontainers/cgroups/devices/config"
 	"github.com/opencontainers/runc/libcontainer/configs"
 	"github.com/opencontainers/runc/libcontainer/specconv"
 	"golang.org/x/sys/unix"
 
+	"github.com/soukproject/souk/agent/containerizer"
 	"github.com/soukproject/souk/agent/containerizer/runc/cgroup"
 	"github.com/soukproject/souk/agent/containerizer/shim"
 )
@@ -19,20 +23,26 @@ import (
 // config is what libcontainer is told. NEWNS is not optional: without it the
 // machine's own mounts would be changed.
 func config(dir shim.Dir, spec shim.Spec, v volumes) (*configs.Config, error) {
-	seccomp, err := filter(spec.Isolation.Seccomp)
+	asked := spec.Config.Confinement
+	caps, err := capabilities(spec.Program.UID, asked)
+	if err != nil {
+		return nil, err
+	}
+	seccomp, err := filter(spec.Isolation.Seccomp, asked, caps)
 	if err != nil {
 		return nil, err
 	}
 	c := &configs.Config{
 		Rootfs:          dir.Root(),
-		Namespaces:      namespaces(spec.Config.Network),
+		Namespaces:      namespaces(spec.Config),
 		Hostname:        spec.Config.Hostname,
 		Mounts:          append(furniture(spec), v.mounts...),
 		MaskPaths:       slices.Concat(masked(), spec.Isolation.Mask, v.masks),
 		ReadonlyPaths:   readonly(),
 		Cgroups:         group(spec),
 		RootlessCgroups: spec.Isolation.Cgroup == "",
-		Capabilities:    capabilities(spec.Program.UID),
+		Capabilities:    caps,
+		Rlimits:         rlimits(asked),
 		NoNewPrivileges: true,
 		NoNewKeyring:    true,
 		OomScoreAdj:     spec.Isolation.OOMScoreAdj,
@@ -48,15 +58,18 @@ func furniture(spec shim.Spec) []*configs.Mount {
 	if spec.Config.Rootfs != nil {
 		return imageMounts(spec)
 	}
-	return mounts()
+	return mounts(spec.Config.Confinement)
 }
 
 // namespaces are new ones, but for the network's: that is the machine's, or one
 // that was made and furnished before.
-func namespaces(network string) configs.Namespaces {
-	list := configs.Namespaces{{Type: configs.NEWNS}, {Type: configs.NEWPID}, {Type: configs.NEWIPC}, {Type: configs.NEWUTS}}
-	if network != "" {
-		list.Add(configs.NEWNET, network)
+func namespaces(cfg containerizer.Config) configs.Namespaces {
+	list := configs.Namespaces{{Type: configs.NEWNS}, {Type: configs.NEWPID}, {Type: configs.NEWUTS}}
+	if !cfg.Confinement.ShareIPC {
+		list.Add(configs.NEWIPC, "")
+	}
+	if cfg.Network != "" {
+		list.Add(configs.NEWNET, cfg.Network)
 	}
 	return list
 }
@@ -64,16 +77,17 @@ func namespaces(network string) configs.Namespaces {
 // mounts lie over the machine's own root file system. /dev is bound although it
 // is there already: otherwise libcontainer would furnish it, that is, change the
 // machine's.
-func mounts() []*configs.Mount {
+func mounts(c containerizer.Confinement) []*configs.Mount {
 	const bind = unix.MS_BIND | unix.MS_REC
 	const quiet = unix.MS_NOSUID | unix.MS_NOEXEC | unix.MS_NODEV
 	list := []*configs.Mount{
 		{Source: "/dev", Destination: "/dev", Device: "bind", Flags: bind},
 		{Source: "proc", Destination: "/proc", Device: "proc", Flags: quiet},
-		{Source: "mqueue", Destination: "/dev/mqueue", Device: "mqueue", Flags: quiet},
-		{Source: "shm", Destination: "/dev/shm", Device: "tmpfs", Flags: quiet, Data: "mode=1777"},
 		// Read-only all the way down: the command must not lift its own limits.
 		{Source: "/sys", Destination: "/sys", Device: "bind", Flags: bind, RecAttr: &unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY}},
+	}
+	if !c.ShareIPC {
+		list = append(list, ipcMounts(c.ShmSize)...)
 	}
 	present := list[:0]
 	for _, m := range list {
@@ -134,17 +148,71 @@ func deviceRules() []*devices.Rule {
 	return rules
 }
 
-// capabilities of a command that runs as root: Docker's default without NET_RAW
-// and MKNOD. Root on the machine's own file system is powerful enough without
-// forging packets and devices. Other users have none.
-func capabilities(uid int) *configs.Capabilities {
-	list := []string{
+// ipcMounts go with an IPC namespace of its own; size is that of /dev/shm in
+// bytes, 0 for half the memory.
+func ipcMounts(size int64) []*configs.Mount {
+	const quiet = unix.MS_NOSUID | unix.MS_NOEXEC | unix.MS_NODEV
+	options := "mode=1777"
+	if size > 0 {
+		options += fmt.Sprintf(",size=%d", size)
+	}
+	return []*configs.Mount{
+		{Source: "mqueue", Destination: "/dev/mqueue", Device: "mqueue", Flags: quiet},
+		{Source: "shm", Destination: "/dev/shm", Device: "tmpfs", Flags: quiet, Data: options},
+	}
+}
+
+func rlimits(c containerizer.Confinement) []configs.Rlimit {
+	var list []configs.Rlimit
+	for _, r := range c.Rlimits {
+		list = append(list, configs.Rlimit{Type: r.Number(), Soft: r.Soft, Hard: r.Hard})
+	}
+	return list
+}
+
+// defaultCapabilities are those of a command that asks for none: Docker's default
+// without NET_RAW and MKNOD. Root on the machine's own file system is powerful
+// enough without forging packets and devices.
+func defaultCapabilities() []string {
+	return []string{
 		"CAP_AUDIT_WRITE", "CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_FSETID", "CAP_KILL",
 		"CAP_NET_BIND_SERVICE", "CAP_SETFCAP", "CAP_SETGID", "CAP_SETPCAP", "CAP_SETUID", "CAP_SYS_CHROOT",
 	}
-	c := &configs.Capabilities{Bounding: list}
-	if uid == 0 {
-		c.Permitted, c.Effective = list, list
+}
+
+// capabilities of a command: only root has any to begin with.
+func capabilities(uid int, c containerizer.Confinement) (*configs.Capabilities, error) {
+	if c.Bounding == nil && c.Effective == nil {
+		set := &configs.Capabilities{Bounding: defaultCapabilities()}
+		if uid == 0 {
+			set.Permitted, set.Effective = set.Bounding, set.Bounding
+		}
+		return set, nil
 	}
-	return c
+	bounding, effective := c.Bounding, c.Effective
+	for _, name := range slices.Concat(bounding, effective) {
+		if !slices.ContainsFunc(capability.ListKnown(), func(k capability.Cap) bool { return strings.EqualFold(k.String(), name) }) {
+			return nil, fmt.Errorf("there is no capability %s", name)
+		}
+	}
+	switch {
+	case uid != 0 && len(effective) > 0:
+		return nil, fmt.Errorf("effective capabilities need the user root; the command's user id is %d", uid)
+	case bounding == nil:
+		bounding = effective
+	case effective == nil && uid == 0:
+		effective = bounding
+	}
+	set := &configs.Capabilities{Bounding: prefixed(bounding)}
+	set.Permitted = prefixed(effective)
+	set.Effective = set.Permitted
+	return set, nil
+}
+
+func prefixed(names []string) []string {
+	list := make([]string, len(names))
+	for i, name := range names {
+		list[i] = "CAP_" + name
+	}
+	return list
 }

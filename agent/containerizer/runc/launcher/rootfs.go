@@ -175,10 +175,13 @@ func imageMounts(spec shim.Spec) []*configs.Mount {
 		{Source: "proc", Destination: "/proc", Device: "proc", Flags: quiet},
 		{Source: "tmpfs", Destination: "/dev", Device: "tmpfs", Flags: unix.MS_NOSUID | unix.MS_STRICTATIME, Data: "mode=755,size=65536k"},
 		{Source: "devpts", Destination: "/dev/pts", Device: "devpts", Flags: unix.MS_NOSUID | unix.MS_NOEXEC, Data: "newinstance,ptmxmode=0666,mode=0620,gid=5"},
-		{Source: "mqueue", Destination: "/dev/mqueue", Device: "mqueue", Flags: quiet},
-		{Source: "shm", Destination: "/dev/shm", Device: "tmpfs", Flags: quiet, Data: "mode=1777"},
 		{Source: "/sys", Destination: "/sys", Device: "bind", Flags: bind, RecAttr: &unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY}},
 		{Source: spec.Config.Sandbox, Destination: containerizer.SandboxPath, Device: "bind", Flags: bind},
+	}
+	if spec.Config.Confinement.ShareIPC {
+		list = append(list, &configs.Mount{Source: "/dev/shm", Destination: "/dev/shm", Device: "bind", Flags: bind})
+	} else {
+		list = append(list, ipcMounts(spec.Config.Confinement.ShmSize)...)
 	}
 	taken := map[string]bool{}
 	for _, m := range spec.Config.Mounts {
