@@ -97,6 +97,9 @@ func (b *boxes) start(ctx context.Context, e core.Launch) (containerizer.Status,
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), launchTimeout)
 	defer cancel()
+	if config.Confinement, err = b.agent.confinement(e); err != nil {
+		return containerizer.Status{}, err
+	}
 	if err := b.join(ctx, e, &config); err != nil {
 		return containerizer.Status{}, err
 	}

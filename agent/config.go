@@ -61,6 +61,13 @@ type Config struct {
 	PIDs              int64
 	NoSeccomp         bool
 
+	EffectiveCapabilities []string // without CAP_; nil: see BoundingCapabilities
+	BoundingCapabilities  []string // the most a task may ask for; nil: containerizer.DefaultCapabilities
+	SeccompDir            string   // of profiles in Docker's JSON
+	SeccompProfile        string   // of tasks that name none
+	PrivateIPC            bool     // tasks may not share the machine's
+	ShmSize               int64    // bytes of /dev/shm; 0: half the memory
+
 	NetworkBridge       string       // name of the bridge's link; "": one of this agent
 	NetworkBridgeName   string       // what tasks may call the network of the bridge, besides bridge
 	NetworkBridgeSubnet netip.Prefix // zero: one that the machine does not use

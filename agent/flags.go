@@ -11,10 +11,12 @@ import (
 	"time"
 
 	"github.com/soukproject/souk/agent/hostinfo"
+	"github.com/soukproject/souk/internal/callevent"
 	"github.com/soukproject/souk/internal/daemon"
 	"github.com/soukproject/souk/internal/zookeeper"
 	"github.com/soukproject/souk/proto/mesos"
 	"github.com/soukproject/souk/proto/mesos/resources"
+	mesospb "github.com/soukproject/souk/proto/mesos/v1"
 )
 
 func isRoot() bool { return os.Geteuid() == 0 }
@@ -42,6 +44,7 @@ func flags(c *Config) *daemon.FlagSet {
 	c.networkFlags(f)
 	c.machineFlags(f)
 	c.containerFlags(f)
+	c.confinementFlags(f)
 	c.containerNetworkFlags(f)
 	c.fetcherFlags(f)
 	c.imageFlags(f)
@@ -125,6 +128,43 @@ func (c *Config) executorFlags(f *daemon.FlagSet) {
 	f.Duration(&c.Recovery, time.Second, "recovery_timeout", "How long executors of frameworks with checkpoints go on without an agent")
 }
 
+func (c *Config) confinementFlags(f *daemon.FlagSet) {
+	capabilityFlag(f, &c.EffectiveCapabilities, "effective_capabilities", "Capabilities of tasks that ask for none, if they run as root, in Mesos' JSON or as CHOWN,KILL; default: Docker's without NET_RAW and MKNOD")
+	capabilityFlag(f, &c.BoundingCapabilities, "bounding_capabilities", "The most capabilities that a task may have; default: as --effective_capabilities")
+	f.Path(&c.SeccompDir, "seccomp_config_dir", "Folder of seccomp profiles in Docker's JSON; tasks name them")
+	f.String(&c.SeccompProfile, "seccomp_profile_name", "Profile of tasks that name none; default: Docker's")
+	f.Bool(&c.PrivateIPC, "disallow_sharing_agent_ipc_namespace", "Refuse tasks that want the machine's IPC namespace")
+	f.IgnoreBool("disallow_sharing_agent_pid_namespace") // no task ever shares it
+	var size uint64
+	f.Func("default_container_shm_size", "", "Size of /dev/shm of tasks that say none; default: half the memory", func(text string) (err error) {
+		size, err = daemon.ParseBytes(text)
+		c.ShmSize = int64(size)
+		return err
+	})
+}
+
+func capabilityFlag(f *daemon.FlagSet, p *[]string, name, usage string) {
+	f.Func(name, "", usage, func(text string) error {
+		info := &mesospb.CapabilityInfo{}
+		if strings.HasPrefix(strings.TrimSpace(text), "{") {
+			if err := callevent.Unmarshal(callevent.JSON, []byte(text), info); err != nil {
+				return err
+			}
+			*p = capabilityNames(info)
+			return nil
+		}
+		*p = []string{}
+		for one := range strings.SplitSeq(text, ",") {
+			one = strings.TrimSpace(one)
+			if _, ok := mesospb.CapabilityInfo_Capability_value[one]; !ok {
+				return fmt.Errorf("there is no capability %q: write them as NET_ADMIN,CHOWN", one)
+			}
+			*p = append(*p, one)
+		}
+		return nil
+	})
+}
+
 func (c *Config) containerNetworkFlags(f *daemon.FlagSet) {
 	f.String(&c.NetworkBridge, "network_bridge", "Link of the built-in bridge, made when a container first needs it; default: one named after --runtime_dir")
 	f.String(&c.NetworkBridgeName, "network_bridge_name", "What tasks may call the network of the built-in bridge")
@@ -186,7 +226,7 @@ func isolation(text string) error {
 	known := map[string]bool{
 		"": true, "filesystem/posix": true, "filesystem/linux": true, "posix/cpu": true, "posix/mem": true, "process": true,
 		"cgroups/cpu": true, "cgroups/mem": true, "cgroups/pids": true, "cgroups": true, "namespaces/pid": true, "namespaces/ipc": true,
-		"network/cni": true, "docker/runtime": true, "volume/host_path": true, "volume/sandbox_path": true, "volume/secret": true, "linux/nnp": true, "linux/seccomp": true, "environment_secret": true,
+		"network/cni": true, "docker/runtime": true, "volume/host_path": true, "volume/sandbox_path": true, "volume/secret": true, "linux/capabilities": true, "posix/rlimits": true, "linux/nnp": true, "linux/seccomp": true, "environment_secret": true,
 	}
 	for name := range strings.SplitSeq(text, ",") {
 		if !known[strings.TrimSpace(name)] {

@@ -41,6 +41,15 @@ var rlimits = []string{
 // Number is what Linux calls the kind of r; -1 if there is none.
 func (r Rlimit) Number() int { return slices.Index(rlimits, r.Kind) }
 
+// DefaultCapabilities are those of a command that asks for none, if it is root:
+// Docker's default without NET_RAW and MKNOD, which forge packets and devices.
+func DefaultCapabilities() []string {
+	return []string{
+		"AUDIT_WRITE", "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL",
+		"NET_BIND_SERVICE", "SETFCAP", "SETGID", "SETPCAP", "SETUID", "SYS_CHROOT",
+	}
+}
+
 // maxFilter bounds the filter that a task brings.
 const maxFilter = 1 << 20
 

@@ -141,8 +141,6 @@ type field struct {
 func unsupported(t *mesospb.TaskInfo) []field {
 	c := t.GetContainer()
 	fields := []field{
-		{"container.linux_info", c.GetLinuxInfo() != nil},
-		{"container.rlimit_info", c.GetRlimitInfo() != nil},
 		{"container.tty_info", c.GetTtyInfo() != nil},
 	}
 	for _, r := range t.GetResources() {

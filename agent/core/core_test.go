@@ -96,7 +96,7 @@ func TestCannotNamesTheField(t *testing.T) {
 		{source(mesospb.Volume_Source_HOST_PATH, &mesospb.Volume_Source{HostPath: &mesospb.Volume_Source_HostPath{
 			MountPropagation: &mesospb.MountPropagation{Mode: mesospb.MountPropagation_BIDIRECTIONAL.Enum()},
 		}}), "BIDIRECTIONAL", mesospb.TaskState_TASK_FAILED},
-		{container(func(c *mesospb.ContainerInfo) { c.LinuxInfo = &mesospb.LinuxInfo{} }), "container.linux_info", mesospb.TaskState_TASK_FAILED},
+		{container(func(c *mesospb.ContainerInfo) { c.TtyInfo = &mesospb.TTYInfo{} }), "container.tty_info", mesospb.TaskState_TASK_FAILED},
 		{network(&mesospb.NetworkInfo{}), "", 0},
 		{network(&mesospb.NetworkInfo{Name: new("web")}), "", 0},
 		{func(t *mesospb.TaskInfo) { t.Resources = append(t.Resources, scalarResource("gpus", 1)) }, "gpus", mesospb.TaskState_TASK_FAILED},

@@ -170,20 +170,10 @@ func rlimits(c containerizer.Confinement) []configs.Rlimit {
 	return list
 }
 
-// defaultCapabilities are those of a command that asks for none: Docker's default
-// without NET_RAW and MKNOD. Root on the machine's own file system is powerful
-// enough without forging packets and devices.
-func defaultCapabilities() []string {
-	return []string{
-		"CAP_AUDIT_WRITE", "CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_FSETID", "CAP_KILL",
-		"CAP_NET_BIND_SERVICE", "CAP_SETFCAP", "CAP_SETGID", "CAP_SETPCAP", "CAP_SETUID", "CAP_SYS_CHROOT",
-	}
-}
-
 // capabilities of a command: only root has any to begin with.
 func capabilities(uid int, c containerizer.Confinement) (*configs.Capabilities, error) {
 	if c.Bounding == nil && c.Effective == nil {
-		set := &configs.Capabilities{Bounding: defaultCapabilities()}
+		set := &configs.Capabilities{Bounding: prefixed(containerizer.DefaultCapabilities())}
 		if uid == 0 {
 			set.Permitted, set.Effective = set.Bounding, set.Bounding
 		}
