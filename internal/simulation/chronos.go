@@ -141,14 +141,12 @@ type chronosUser struct {
 	runs    map[string]int  // containers by the run they are
 	starts  map[string][]start
 	latest  map[string]*container
-	lost    map[string]int // containers whose agents were gone when the next one began
 }
 
 func newChronosUser(c *Cluster, of *service) *chronosUser {
 	return &chronosUser{
 		c: c, of: of, asked: make(map[string]bool), created: make(map[string]bool),
 		runs: make(map[string]int), starts: make(map[string][]start), latest: make(map[string]*container),
-		lost: make(map[string]int),
 	}
 }
 
@@ -213,9 +211,6 @@ func (u *chronosUser) begun(k *container) {
 	if last := u.latest[job]; last != nil && last.running && !u.c.registry.parted(last.agent) {
 		u.c.violate("two runs of job %s at once: %s and %s", job, last.task.task, k.task.task)
 	}
-	if last := u.latest[job]; last != nil && u.c.registry.agent(last.agent) == nil {
-		u.lost[job]++ // nobody could say what became of it
-	}
 	u.latest[job] = k
 	if in := u.of.leading(); in != nil {
 		ms, _ := strconv.ParseInt(parts[1], 10, 64)
@@ -272,13 +267,17 @@ func (u *chronosUser) checkOnce(core *chronoscore.Chronos, name string, ended in
 	if !strings.HasPrefix(name, "once") {
 		return
 	}
-	known := slices.DeleteFunc(slices.Clone(u.starts[name]), func(s start) bool { return u.c.registry.parted(s.agent) })
-	if n := len(known); n > 1 || v.State != "idle" || ended == 0 {
+	if n := u.known(name); n > 1 || v.State != "idle" || ended == 0 {
 		u.c.violate("job %s began %d times and ended %d times, want once; it is %s", name, n, ended, v.State)
 	}
-	if child := len(u.starts["after1"]) - u.lost["after1"]; name == "once1" && int64(child) > v.SuccessCount {
+	if child := u.known("after1"); name == "once1" && int64(child) > v.SuccessCount {
 		u.c.violate("the child of job %s began %d times", name, child)
 	}
+}
+
+// known counts the containers of a job whose agents are not parted with.
+func (u *chronosUser) known(job string) int {
+	return len(slices.DeleteFunc(slices.Clone(u.starts[job]), func(s start) bool { return u.c.registry.parted(s.agent) }))
 }
 
 // checkCalm: while nothing fails, each occurrence is begun once and in time. What
