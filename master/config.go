@@ -79,6 +79,7 @@ type Config struct {
 	// a new leader in time; if fewer do, it ends.
 	RecoveryAgentMinimum float64
 
+	Whitelist       string   // a file of host names of agents, or * or "": all
 	Roles           []string // whitelist; empty: any
 	Weights         []*registrypb.Weight
 	RootSubmissions bool

@@ -111,6 +111,7 @@ func (c *Config) allocatorFlags(f *daemon.FlagSet) {
 		return nil
 	})
 	f.Bool(&c.FilterGPUs, "filter_gpu_resources", "Keep agents that have gpus for frameworks that can use them")
+	f.Path(&c.Whitelist, "whitelist", "File with the host names of agents that may be offered, one a line, read again every 5 s; *: all")
 	f.Func("roles", "", "Roles that frameworks may have, separated by commas; default: any", func(text string) (err error) {
 		c.Roles, err = parseRoles(text)
 		return err
@@ -189,7 +190,6 @@ func refused(f *daemon.FlagSet) {
 		unless(f, name, security)
 	}
 	f.Alias("authenticate_slaves", "authenticate_agents")
-	f.Refuse("whitelist", "it is not part of this version: stop agents that must get no tasks")
 	f.Refuse("domain", "fault domains are not part of this version: remove the flag")
 	unless(f, "require_agent_domain", "fault domains are not part of this version: remove the flag")
 	f.Refuse("max_executors_per_agent", "it is not part of this version: remove the flag")

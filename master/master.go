@@ -136,6 +136,10 @@ func (m *master) newCore() (*core.Master, error) {
 		Rivals:    rivals,
 		Rand:      rand.New(seed),
 	})
+	hosts, err := readWhitelist(cfg.Whitelist)
+	if err != nil {
+		return nil, err
+	}
 	optimist, ok := policy.(allocator.Optimist)
 	switch {
 	case !cfg.OptimisticOffers:
@@ -156,6 +160,7 @@ func (m *master) newCore() (*core.Master, error) {
 		AgentRemovalInterval:   cfg.AgentRemovalInterval,
 		RecoveryAgentMinimum:   cfg.RecoveryAgentMinimum,
 		AllocationInterval:     cfg.AllocationInterval,
+		Whitelist:              hosts,
 		Roles:                  cfg.Roles,
 		RootSubmissions:        cfg.RootSubmissions,
 		MaxCompletedFrameworks: cfg.MaxCompletedFrameworks,
@@ -193,6 +198,9 @@ func (m *master) run(ctx context.Context, ln net.Listener) error {
 		return daemon.Server{Handler: m.handler(), Log: m.cfg.Log}.Serve(ctx, ln)
 	})
 	g.Go("detect leader", func(ctx context.Context) error { return m.detect(ctx, detector) })
+	if listsHosts(m.cfg.Whitelist) {
+		g.Go("follow the whitelist", m.followWhitelist)
+	}
 	g.Go("lead", func(ctx context.Context) error { return m.lead(ctx, contender) })
 	err = g.Wait()
 	m.cfg.Log.Info("master stopped", zap.String("master_id", m.id), zap.Error(err))

@@ -35,6 +35,7 @@ const (
 	AgentDisconnected ReasonName = "agent_disconnected"
 	AgentDraining     ReasonName = "agent_draining"
 	AgentDeactivated  ReasonName = "agent_deactivated"
+	AgentNotListed    ReasonName = "agent_not_listed"    // on the master's --whitelist
 	HeldByOthers      ReasonName = "held_by_others"      // others use all of the agent that could be had
 	HeldByItself      ReasonName = "held_by_itself"      // this framework in this role does, alone
 	OfferedToOthers   ReasonName = "offered_to_others"   // as above, but some of it is on offer and not answered yet
@@ -53,6 +54,7 @@ func (n ReasonName) Text() string {
 		AgentDisconnected:  "the agent is disconnected",
 		AgentDraining:      "the agent is draining",
 		AgentDeactivated:   "an operator deactivated the agent",
+		AgentNotListed:     "the agent's host is not on the master's --whitelist",
 		FrameworkInactive:  "the scheduler is disconnected",
 		NotSubscribed:      "the framework is not subscribed to the role",
 		RoleSuppressed:     "the framework suppressed the role and has not revived it",

@@ -65,8 +65,8 @@ func (m *Master) checkAgent(a *agent) error {
 	if m.agents[a.id] != a || m.agentOf[a.handle] != a {
 		errs = append(errs, fmt.Errorf("agent %s is not found by its id and handle", a.id))
 	}
-	if a.deactivated && len(a.offers) > 0 {
-		errs = append(errs, fmt.Errorf("agent %s is deactivated and offered", a.id))
+	if !m.isOfferable(a) && len(a.offers) > 0 {
+		errs = append(errs, fmt.Errorf("agent %s is away, deactivated or not listed, and offered", a.id))
 	}
 	if a.draining() && !a.recovered && a.tasks.n == 0 && len(a.executors) == 0 && m.changing[a.id] == nil {
 		errs = append(errs, fmt.Errorf("agent %s has nothing left and is not drained", a.id))

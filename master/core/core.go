@@ -58,11 +58,12 @@ type Config struct {
 	// come back to a new leader in time; if fewer do, it ends. 0: none.
 	RecoveryAgentMinimum float64
 
-	Roles                  []string // whitelist; empty: any role
-	RootSubmissions        bool     // false: frameworks of user root are refused
-	MaxCompletedFrameworks int      // this and the next four: 0 keeps none
-	MaxCompletedTasks      int      // per framework
-	MaxUnreachableTasks    int      // per framework
+	Whitelist              Whitelist // of agents; replaced by Whitelisted
+	Roles                  []string  // whitelist; empty: any role
+	RootSubmissions        bool      // false: frameworks of user root are refused
+	MaxCompletedFrameworks int       // this and the next four: 0 keeps none
+	MaxCompletedTasks      int       // per framework
+	MaxUnreachableTasks    int       // per framework
 
 	RegistryGCInterval    time.Duration
 	RegistryMaxAgentAge   time.Duration
@@ -226,6 +227,8 @@ func (m *Master) Step(now time.Time, ev Event) []Effect {
 		m.disconnected(ev)
 	case Operated:
 		m.operated(ev)
+	case Whitelisted:
+		m.whitelisted(ev)
 	case Tick:
 		m.tick()
 	}

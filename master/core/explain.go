@@ -129,6 +129,8 @@ func (m insight) Inactive(id mesos.AgentID) allocator.ReasonName {
 		return allocator.AgentDraining
 	case a.deactivated:
 		return allocator.AgentDeactivated
+	case !m.cfg.Whitelist.lists(a.hostname):
+		return allocator.AgentNotListed
 	}
 	return allocator.AgentInactive
 }

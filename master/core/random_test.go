@@ -227,8 +227,23 @@ func (w *world) act() {
 		"agent comes": w.agentComes, "agent goes": w.agentGoes, "agent speaks": w.agentSpeaks, "agent forgets": w.agentForgets,
 		"scheduler comes": w.schedulerComes, "scheduler goes": w.schedulerGoes, "scheduler calls": w.schedulerCalls,
 		"write done": w.writeDone, "time passes": w.timePasses, "launch": w.launch, "launch more": w.launch, "operator calls": w.operatorCalls, "write done too": w.writeDone,
+		"whitelist": w.whitelist,
 	}
 	acts[rapid.SampledFrom(slices.Sorted(maps.Keys(acts))).Draw(w.t, "act")]()
+}
+
+// whitelist lists all agents or some.
+func (w *world) whitelist() {
+	hosts := Whitelist{}
+	for _, host := range []string{"h0", "h1", "h2"} {
+		if rapid.Bool().Draw(w.t, "listed") {
+			hosts[host] = true
+		}
+	}
+	if len(hosts) == 3 {
+		hosts = nil
+	}
+	w.step(Whitelisted{hosts})
 }
 
 func (w *world) anyAgent() *worldAgent { return rapid.SampledFrom(w.agents).Draw(w.t, "agent") }

@@ -238,7 +238,7 @@ func (m *Master) register(a *agent, ev AgentSubscribed) {
 		a.reregistered = m.now
 		m.cfg.Allocator.UpdateAgent(m.now, allocatorAgent(a))
 	}
-	m.cfg.Allocator.SetAgentActive(m.now, a.id, !a.deactivated)
+	m.cfg.Allocator.SetAgentActive(m.now, a.id, m.isOfferable(a))
 	m.adopt(a, ev.Subscribe, first)
 	if first {
 		m.publishAgentAdded(a)

@@ -19,6 +19,8 @@ func (m *Master) beforeElection(ev Event) {
 	switch ev := ev.(type) {
 	case Elected:
 		m.recover(ev.Registry)
+	case Whitelisted:
+		m.whitelisted(ev)
 	case AgentSubscribed:
 		m.do(CloseAgent{ev.Session})
 	case Subscribed:

@@ -91,7 +91,7 @@ func (m *Master) standingChanged(ev standingChanged) {
 	}
 	if a := m.agents[ev.id]; a != nil {
 		a.standing = ev.standing
-		m.cfg.Allocator.SetAgentActive(m.now, a.id, a.session != 0 && !a.deactivated && a.condemned == "")
+		m.cfg.Allocator.SetAgentActive(m.now, a.id, m.isOfferable(a))
 		if a.deactivated {
 			m.rescindAll(a)
 		}

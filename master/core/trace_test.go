@@ -185,7 +185,7 @@ func (s *scenario) verbs() map[string]func(*testing.T, args) {
 		"persisted": s.persisted, "agent": s.agent, "subscribe": s.subscribe, "tick": s.tick,
 		"accept": s.accept, "decline": s.decline, "kill": s.kill, "update": s.update, "ack": s.ack,
 		"reconcile": s.reconcile, "disconnect": s.disconnect, "pong": s.pong, "say": s.say,
-		"executor": s.executor, "call": s.call, "operate": s.operate, "state": s.state, "metrics": s.metrics,
+		"executor": s.executor, "call": s.call, "operate": s.operate, "state": s.state, "metrics": s.metrics, "whitelist": s.whitelist,
 	}
 }
 
@@ -660,6 +660,18 @@ func (s *scenario) send(name string, c *schedulerpb.Call) {
 }
 
 // state prints what a snapshot shows.
+// whitelist lists host names; * is all.
+func (s *scenario) whitelist(_ *testing.T, a args) {
+	var hosts Whitelist
+	if a.rest != "*" {
+		hosts = Whitelist{}
+		for _, host := range a.words {
+			hosts[host] = true
+		}
+	}
+	s.step(Whitelisted{hosts})
+}
+
 // metrics prints those that begin with a prefix and are not zero.
 func (s *scenario) metrics(_ *testing.T, a args) {
 	all := s.m.Snapshot().Metrics()
