@@ -55,7 +55,7 @@ func (m *Master) pardon(a *agent) {
 	m.count.unreachableCanceled++
 	m.timers.set(timer{pingTimer, uint64(a.handle)}, after(m.now, m.cfg.AgentPingTimeout))
 	if !a.recovered {
-		m.cfg.Allocator.SetAgentActive(m.now, a.id, a.session != 0 && !a.deactivated)
+		m.cfg.Allocator.SetAgentActive(m.now, a.id, m.isOfferable(a))
 	}
 }
 
