@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -163,6 +164,42 @@ func (f *fields) environment() []Variable {
 		}
 	}
 	return vars
+}
+
+// fetches reads what a run is to find in its sandbox, by either name. A job as
+// this scheduler shows it has both, which then say the same.
+func (f *fields) fetches() (list []Fetch, uris []string) {
+	list, uris = []Fetch{}, f.texts("uris")
+	for _, raw := range f.list("fetch") {
+		v, err := readFields(raw)
+		if err != nil {
+			f.fail("fetch", `must be an array of {"uri": ...}`)
+			break
+		}
+		one := Fetch{URI: v.text("uri", ""), Executable: v.flag("executable", false), Cache: v.flag("cache", false),
+			Extract: v.flag("extract", true), OutputFile: v.text("output_file", "")}
+		if v.err == nil && one.URI == "" {
+			f.fail("fetch", "uri is missing")
+		}
+		if v.err != nil {
+			f.fail("fetch", v.err.Error())
+		}
+		list = append(list, one)
+	}
+	if len(list) == 0 {
+		for _, uri := range uris {
+			list = append(list, Fetch{URI: uri, Extract: true})
+		}
+		return list, uris
+	}
+	named := make([]string, len(list))
+	for i, one := range list {
+		named[i] = one.URI
+	}
+	if len(uris) > 0 && !slices.Equal(uris, named) {
+		f.fail("uris", "give either uris or fetch, not both")
+	}
+	return list, named
 }
 
 func (f *fields) constraints() []Placing {

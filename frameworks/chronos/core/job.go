@@ -32,8 +32,8 @@ type Job struct {
 	SoftError     bool       `json:"softError"`
 	DataJob       bool       `json:"dataProcessingJobType"`
 	ErrorsInARow  int64      `json:"errorsSinceLastSuccess"`
-	Fetch         []struct{} `json:"fetch"` // always empty: ReadJob refuses others
-	URIs          []struct{} `json:"uris"`
+	Fetch         []Fetch    `json:"fetch"`
+	URIs          []string   `json:"uris"` // those of Fetch
 	Environment   []Variable `json:"environmentVariables"`
 	Arguments     []string   `json:"arguments"`
 	HighPriority  bool       `json:"highPriority"`
@@ -49,6 +49,15 @@ type Job struct {
 	when    schedule.Schedule // what Schedule says
 	epsilon time.Duration     // what Epsilon says; 0: any lateness will do
 	placing []constraint      // what Constraints says
+}
+
+// A Fetch is a file that a run finds in its sandbox.
+type Fetch struct {
+	URI        string `json:"uri"`
+	Executable bool   `json:"executable"`
+	Cache      bool   `json:"cache"`
+	Extract    bool   `json:"extract"`
+	OutputFile string `json:"output_file"` // "": the last part of URI
 }
 
 // A Variable is one entry of a job's environment.

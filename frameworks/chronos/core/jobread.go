@@ -82,8 +82,6 @@ func (f *fields) job(d Defaults) *Job {
 		SoftError:     f.flag("softError", false),
 		DataJob:       f.flag("dataProcessingJobType", false) || f.flag("dataJob", false),
 		ErrorsInARow:  f.integer("errorsSinceLastSuccess", 0),
-		Fetch:         []struct{}{},
-		URIs:          []struct{}{},
 		Environment:   f.environment(),
 		Arguments:     f.texts("arguments"),
 		HighPriority:  f.flag("highPriority", false),
@@ -99,15 +97,7 @@ func (f *fields) unsupported(job *Job) {
 	if raw, ok := f.members["container"]; ok && string(bytes.TrimSpace(raw)) != "{}" {
 		f.fail("container", "containers, images, volumes and networks are not supported yet; leave the member out")
 	}
-	uris, fetch := f.list("uris"), f.list("fetch")
-	switch {
-	case len(uris) > 0 && len(fetch) > 0:
-		f.fail("uris", "give either uris or fetch, not both")
-	case len(uris) > 0:
-		f.fail("uris", "fetching files into the sandbox is not supported yet; leave the member out or let the command fetch them")
-	case len(fetch) > 0:
-		f.fail("fetch", "fetching files into the sandbox is not supported yet; leave the member out or let the command fetch them")
-	}
+	job.Fetch, job.URIs = f.fetches()
 	if job.Executor != "" {
 		f.fail("executor", "custom executors are not supported yet; leave the member out and let the command do the work")
 	}

@@ -70,13 +70,25 @@ func buildTask(job *Job, a *attempt, o *mesospb.Offer, taken resources.Resources
 	if job.MaxCompletion > 0 {
 		task.MaxCompletionTime = &mesospb.DurationInfo{Nanoseconds: new(int64(time.Duration(job.MaxCompletion) * time.Second))}
 	}
-	command := &mesospb.CommandInfo{Environment: environment(job, a)}
+	command := &mesospb.CommandInfo{Environment: environment(job, a), Uris: uris(job)}
 	if job.RunAsUser != "" {
 		command.User = new(job.RunAsUser)
 	}
 	setCommand(command, job, a)
 	task.Command = command
 	return task
+}
+
+func uris(job *Job) []*mesospb.CommandInfo_URI {
+	var list []*mesospb.CommandInfo_URI
+	for _, f := range job.Fetch {
+		u := &mesospb.CommandInfo_URI{Value: new(f.URI), Executable: new(f.Executable), Cache: new(f.Cache), Extract: new(f.Extract)}
+		if f.OutputFile != "" {
+			u.OutputFile = new(f.OutputFile)
+		}
+		list = append(list, u)
+	}
+	return list
 }
 
 // setCommand says what to run. Arguments are appended to a shell line, whatever
