@@ -62,6 +62,31 @@ func Destroy(volumes ...*mesospb.Resource) *mesospb.Offer_Operation {
 	}
 }
 
+// GrowVolume is the operation that adds disk, reserved like the volume, to a
+// volume; it comes with later offers.
+func GrowVolume(volume, addition *mesospb.Resource) *mesospb.Offer_Operation {
+	return &mesospb.Offer_Operation{
+		Type:       mesospb.Offer_Operation_GROW_VOLUME.Enum(),
+		GrowVolume: &mesospb.Offer_Operation_GrowVolume{Volume: volume, Addition: addition},
+	}
+}
+
+// ShrinkVolume is the operation that takes megabytes from a volume; it comes with
+// later offers.
+func ShrinkVolume(volume *mesospb.Resource, megabytes float64) *mesospb.Offer_Operation {
+	return &mesospb.Offer_Operation{
+		Type:         mesospb.Offer_Operation_SHRINK_VOLUME.Enum(),
+		ShrinkVolume: &mesospb.Offer_Operation_ShrinkVolume{Volume: volume, Subtract: &mesospb.Value_Scalar{Value: &megabytes}},
+	}
+}
+
+// Named gives an operation on resources an id, under which an OperationWatcher is
+// told what became of it. Launches have none.
+func Named(id string, op *mesospb.Offer_Operation) *mesospb.Offer_Operation {
+	op.Id = &mesospb.OperationID{Value: &id}
+	return op
+}
+
 // RefuseFor is the filter that keeps a refused or unused part of an offer away for so many seconds.
 func RefuseFor(seconds float64) *mesospb.Filters {
 	return &mesospb.Filters{RefuseSeconds: &seconds}

@@ -142,6 +142,15 @@ func (s *Session) AcknowledgeOperation(ctx context.Context, status *mesospb.Oper
 	return s.Call(ctx, acknowledgeOperation(status))
 }
 
+// ReconcileOperations asks for the status of operations; of none: of all that are
+// known. The answers come to the OperationWatcher.
+func (s *Session) ReconcileOperations(ctx context.Context, ops ...*schedulerpb.Call_ReconcileOperations_Operation) error {
+	return s.Call(ctx, &schedulerpb.Call{
+		Type:                schedulerpb.Call_RECONCILE_OPERATIONS.Enum(),
+		ReconcileOperations: &schedulerpb.Call_ReconcileOperations{Operations: ops},
+	})
+}
+
 // Message sends data to one of the framework's own executors, without any promise of delivery.
 func (s *Session) Message(ctx context.Context, executor *mesospb.ExecutorID, agent *mesospb.AgentID, data []byte) error {
 	return s.Call(ctx, &schedulerpb.Call{
