@@ -33,7 +33,7 @@ func agentHealthCheck(def *spec.App, in *Instance) *mesospb.HealthCheck {
 	if h.IPProtocol == "IPv6" {
 		protocol = mesospb.NetworkInfo_IPv6.Enum()
 	}
-	port := new(uint32(checkedPort(in, h)))
+	port := new(uint32(innerPort(def, in, h)))
 	switch h.Protocol {
 	case "COMMAND":
 		out.Type = mesospb.HealthCheck_COMMAND.Enum()

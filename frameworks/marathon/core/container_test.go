@@ -29,7 +29,8 @@ func TestContainerInfo(t *testing.T) {
 		}}, `type: MESOS volumes { container_path: "/a" host_path: "/b" mode: RO } volumes { container_path: "c" host_path: "d" mode: RW }`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			got := containerInfo(tt.container)
+			def := &spec.App{Container: tt.container, Networks: []spec.Network{{Mode: spec.HostNetwork}}}
+			got := (&Core{}).containerInfo(def, &Instance{})
 			if tt.want == "" {
 				if got != nil {
 					t.Errorf("containerInfo() = %v, want nil", got)

@@ -92,20 +92,25 @@ func variableName(label string) string {
 	return strings.ToUpper(b.String())
 }
 
-// portVariables is empty for an app without ports.
+// portVariables is empty for an app without ports (marathon-api 11.1).
 func portVariables(def *spec.App, in *Instance) map[string]string {
 	env := map[string]string{}
-	var all []string
-	for i, p := range def.PortDefinitions {
-		port := strconv.Itoa(in.Ports[i])
-		all = append(all, port)
+	var hosts, generated []string
+	for i, e := range endpoints(def, in.Ports) {
+		port := strconv.Itoa(e.port())
+		switch {
+		case e.host != 0:
+			hosts = append(hosts, port)
+		case e.declared == 0:
+			generated = append(generated, port)
+		}
 		env["PORT"+strconv.Itoa(i)] = port
-		env["PORT_"+declared(p.Port, port)] = port
-		if p.Name != "" {
-			env["PORT_"+strings.ToUpper(p.Name)] = port
+		env["PORT_"+declared(e.declared, port)] = port
+		if e.name != "" {
+			env["PORT_"+strings.ToUpper(e.name)] = port
 		}
 	}
-	if len(all) > 0 {
+	if all := append(hosts, generated...); len(all) > 0 {
 		env["PORT"], env["PORTS"] = all[0], strings.Join(all, ",")
 	}
 	return env

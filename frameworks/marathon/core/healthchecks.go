@@ -36,11 +36,15 @@ func (c *Core) scheduleProbe(in *Instance, i int, after time.Duration) {
 // it never come, for a time when it no longer can.
 func (c *Core) probe(taskID string, i int) {
 	in, h, ok := c.healthCheck(taskID, i)
-	if !ok || in.Condition != Running || c.now.Before(in.health[i].due) {
+	if !ok {
+		return
+	}
+	def := c.apps[in.AppID].definition(in.Version)
+	if in.Condition != Running || c.now.Before(in.health[i].due) {
 		return
 	}
 	c.scheduleProbe(in, i, time.Duration(h.TimeoutSeconds+h.IntervalSeconds)*time.Second)
-	c.do(Probe{TaskID: taskID, Index: i, Address: probeAddress(in, h), Check: h})
+	c.do(Probe{TaskID: taskID, Index: i, Address: probeAddress(def, in, h), Check: h})
 }
 
 // healthCheck is the i-th check of a known task.
@@ -56,23 +60,47 @@ func (c *Core) healthCheck(taskID string, i int) (*Instance, spec.HealthCheck, b
 	return in, def.HealthChecks[i], true
 }
 
-func probeAddress(in *Instance, h spec.HealthCheck) string {
-	host := in.Host
+// probeAddress is where a check of the scheduler goes: to the machine's port, or
+// to a container's own address if no port of the machine leads there.
+func probeAddress(def *spec.App, in *Instance, h spec.HealthCheck) string {
+	host, port := in.Host, 0
+	if e, ok := checkedEndpoint(def, in, h); ok {
+		port = e.port()
+		if e.host == 0 && len(in.Addresses) > 0 {
+			host = in.Addresses[0]
+		}
+	}
+	if h.Port != nil {
+		port = *h.Port
+	}
 	if ip, err := netip.ParseAddr(host); err == nil && ip.Is6() {
 		host = "[" + host + "]"
 	}
-	return host + ":" + strconv.Itoa(checkedPort(in, h))
+	return host + ":" + strconv.Itoa(port)
 }
 
-// checkedPort is the port that a check is of; 0 if there is none.
-func checkedPort(in *Instance, h spec.HealthCheck) int {
-	switch {
-	case h.Port != nil:
-		return *h.Port
-	case h.PortIndex != nil && *h.PortIndex < len(in.Ports):
-		return in.Ports[*h.PortIndex]
+func checkedEndpoint(def *spec.App, in *Instance, h spec.HealthCheck) (e endpoint, ok bool) {
+	list := endpoints(def, in.Ports)
+	if h.PortIndex == nil || *h.PortIndex >= len(list) {
+		return endpoint{}, false
 	}
-	return 0
+	return list[*h.PortIndex], true
+}
+
+// innerPort is the port that a check is of, as the task itself sees it; 0 if
+// there is none.
+func innerPort(def *spec.App, in *Instance, h spec.HealthCheck) int {
+	if h.Port != nil {
+		return *h.Port
+	}
+	e, ok := checkedEndpoint(def, in, h)
+	switch {
+	case !ok:
+		return 0
+	case e.container != 0:
+		return e.container
+	}
+	return e.host
 }
 
 // probed counts a result, and kills an instance that failed too often.

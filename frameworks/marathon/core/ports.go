@@ -9,7 +9,8 @@ import (
 
 // takePorts chooses the host ports of an instance: the ones it requires, or any.
 func (c *Core) takePorts(def *spec.App, pool []resources.Resource) (ports []int, parts []resources.Resource, ok bool) {
-	if len(def.PortDefinitions) == 0 {
+	wanted := wishes(def)
+	if len(wanted) == 0 {
 		return []int{}, nil, true
 	}
 	var free resources.Ranges
@@ -18,23 +19,36 @@ func (c *Core) takePorts(def *spec.App, pool []resources.Resource) (ports []int,
 			free = free.Add(r.Ranges)
 		}
 	}
-	if def.RequirePorts {
-		ports, ok = requiredPorts(def, free)
-	} else {
-		ports, ok = c.anyPorts(len(def.PortDefinitions), free)
-	}
+	ports, ok = c.choosePorts(wanted, free)
 	if !ok {
 		return nil, nil, false
 	}
 	return ports, portResources(pool, ports), true
 }
 
-func requiredPorts(def *spec.App, free resources.Ranges) (ports []int, ok bool) {
-	for _, p := range def.PortDefinitions {
-		if !free.Contains(single(p.Port)) {
+// choosePorts gives those that must be, and any neighbours to the others.
+func (c *Core) choosePorts(wanted []wish, free resources.Ranges) (ports []int, ok bool) {
+	loose := 0
+	for _, w := range wanted {
+		if !w.must {
+			loose++
+			continue
+		}
+		if !free.Contains(single(w.port)) {
 			return nil, false
 		}
-		ports = append(ports, p.Port)
+		free = free.Sub(single(w.port))
+	}
+	others, ok := c.anyPorts(loose, free)
+	if !ok {
+		return nil, false
+	}
+	for _, w := range wanted {
+		if w.must {
+			ports = append(ports, w.port)
+			continue
+		}
+		ports, others = append(ports, others[0]), others[1:]
 	}
 	return ports, true
 }
@@ -43,8 +57,8 @@ func requiredPorts(def *spec.App, free resources.Ranges) (ports []int, ok bool) 
 // still be in use, so starting at the lowest each time would meet it again.
 func (c *Core) anyPorts(n int, free resources.Ranges) (ports []int, ok bool) {
 	size := int(free.Size())
-	if size < n {
-		return nil, false
+	if n == 0 || size < n {
+		return nil, n == 0
 	}
 	start := c.cfg.Rand.IntN(size)
 	for i := range n {

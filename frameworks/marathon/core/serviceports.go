@@ -46,6 +46,22 @@ func (c *Core) assignPorts(def, before *spec.App, used map[int]bool) (*spec.App,
 		}
 		out.PortDefinitions[i].Port = port
 	}
+	if len(mappings(def)) == 0 {
+		return &out, nil
+	}
+	container := *def.Container
+	container.PortMappings = slices.Clone(container.PortMappings)
+	out.Container = &container
+	for i, m := range container.PortMappings {
+		if m.ServicePort != 0 {
+			continue
+		}
+		port, err := c.freePort(&mine, used)
+		if err != nil {
+			return nil, err
+		}
+		container.PortMappings[i].ServicePort = port
+	}
 	return &out, nil
 }
 

@@ -20,7 +20,7 @@ func (c *Core) taskInfo(def *spec.App, in *Instance, o *offer, m match) *mesospb
 		AgentId:     o.proto.GetAgentId(),
 		Resources:   m.taken.Proto(resources.PostRefinement),
 		Command:     c.commandInfo(def, in),
-		Container:   containerInfo(def.Container),
+		Container:   c.containerInfo(def, in),
 		Labels:      labels(def.Labels),
 		Discovery:   c.discoveryInfo(def, in),
 		KillPolicy:  killPolicy(def),
@@ -95,17 +95,23 @@ func (c *Core) discoveryInfo(def *spec.App, in *Instance) *mesospb.DiscoveryInfo
 		Name:       new(spec.TaskName(def.ID)),
 		Ports:      &mesospb.Ports{},
 	}
-	for i, p := range def.PortDefinitions {
-		for _, protocol := range protocols(p.Protocol) {
-			port := &mesospb.Port{Number: new(uint32(in.Ports[i])), Protocol: new(protocol)}
-			if p.Name != "" {
-				port.Name = new(p.Name)
+	for _, e := range endpoints(def, in.Ports) {
+		for _, protocol := range protocols(e.protocol) {
+			port := &mesospb.Port{Number: new(uint32(e.port())), Protocol: new(protocol)}
+			if e.name != "" {
+				port.Name = new(e.name)
 			}
-			with := maps.Clone(p.Labels)
+			with := maps.Clone(e.labels)
 			if with == nil {
 				with = map[string]string{}
 			}
 			with["network-scope"] = spec.HostNetwork
+			if e.host == 0 {
+				with["network-scope"] = spec.ContainerNetwork
+			}
+			if e.network != "" {
+				with["network-name"] = e.network
+			}
 			port.Labels = labels(with)
 			info.Ports.Ports = append(info.Ports.Ports, port)
 		}

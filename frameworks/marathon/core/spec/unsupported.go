@@ -15,7 +15,6 @@ func refuseUnsupported(rep *report, a *App) {
 	refuse("/executorResources", a.ExecutorResources != nil, "the built-in executor needs no resources of its own")
 	refuse("/readinessChecks", len(a.ReadinessChecks) > 0, "deployments wait for health checks only")
 	refuse("/tty", a.TTY != nil && *a.TTY, "tasks get no terminal")
-	refuse("/networks", !a.HostNetworking(), `containers share the host's network; use "networks": [{"mode": "host"}]`)
 	refuseContainer(refuse, a.Container)
 }
 
