@@ -166,7 +166,7 @@ func (b *boxes) join(ctx context.Context, e core.Launch, cfg *containerizer.Conf
 	if err != nil {
 		return err
 	}
-	cfg.Network = a.Namespace
+	cfg.Network, cfg.Hostname = a.Namespace, a.Name
 	for target, source := range map[string]string{"/etc/hosts": a.Hosts, "/etc/hostname": a.Hostname, "/etc/resolv.conf": a.Resolv} {
 		if _, err := os.Stat(target); err == nil { // a place to mount it to
 			cfg.Mounts = append(cfg.Mounts, containerizer.Mount{Kind: containerizer.Bind, Source: source, Target: target})

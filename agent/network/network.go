@@ -73,6 +73,7 @@ const (
 // An Attachment is what a container got.
 type Attachment struct {
 	Namespace string // file to enter the network namespace by
+	Name      string // that the container calls itself by
 	Joined    []Joined
 	// Files to show to the container at /etc/hosts, /etc/hostname and /etc/resolv.conf.
 	Hosts, Hostname, Resolv string

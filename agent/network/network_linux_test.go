@@ -384,6 +384,9 @@ func TestFilesName(t *testing.T) {
 	cfg.DNS = []string{"192.0.2.53"}
 	n := open(t, cfg)
 	a := attach(t, n, Spec{ID: "a", Hostname: "web", Interfaces: []Interface{{Network: "souk"}}})
+	if a.Name != "web" {
+		t.Errorf("Name = %q, want web", a.Name)
+	}
 	for file, want := range map[string]string{
 		a.Hosts: a.Joined[0].Addresses[0].String() + " web\n", a.Hostname: "web\n", a.Resolv: "nameserver 192.0.2.53\n",
 	} {

@@ -187,7 +187,7 @@ func (n *Networks) place(id string) string { return filepath.Join(n.cfg.RunDir, 
 func (n *Networks) namespace(id string) string { return filepath.Join(n.place(id), "ns") }
 
 func (n *Networks) attach(ctx context.Context, r record) (Attachment, error) {
-	a := Attachment{Namespace: n.namespace(r.ID)}
+	a := Attachment{Namespace: n.namespace(r.ID), Name: r.hostname()}
 	if err := os.MkdirAll(n.place(r.ID), 0o711); err != nil {
 		return a, err
 	}
