@@ -11,6 +11,7 @@ import (
 
 	"github.com/soukproject/souk/agent/core"
 	"github.com/soukproject/souk/agent/link"
+	"github.com/soukproject/souk/internal/daemon"
 	linkpb "github.com/soukproject/souk/proto/mesos/link"
 )
 
@@ -31,6 +32,7 @@ type input struct {
 // other goroutines talk to it through the inbox. It is the link's Peer.
 type loop struct {
 	core  *core.Agent
+	clock daemon.Clock
 	agent *agent
 	log   *zap.Logger
 	inbox chan input
@@ -49,7 +51,7 @@ type loop struct {
 }
 
 func newLoop(c *core.Agent, a *agent) *loop {
-	return &loop{core: c, agent: a, log: a.log.Named("loop"), inbox: make(chan input, inboxSize), ended: make(chan struct{}), executors: newExecutors()}
+	return &loop{core: c, clock: daemon.StartClock(), agent: a, log: a.log.Named("loop"), inbox: make(chan input, inboxSize), ended: make(chan struct{}), executors: newExecutors()}
 }
 
 // run steps first and then what comes, until ctx ends or the core wants to exit.
@@ -62,7 +64,7 @@ func (l *loop) run(ctx context.Context, first core.Event) error {
 	defer timer.Stop()
 	for l.exit == nil {
 		if due, ok := l.core.Deadline(); ok {
-			timer.Reset(time.Until(due))
+			timer.Reset(l.clock.Until(due))
 		} else {
 			timer.Stop()
 		}
@@ -85,7 +87,7 @@ func (l *loop) run(ctx context.Context, first core.Event) error {
 
 // step is one turn: the core decides, the loop performs.
 func (l *loop) step(ev core.Event) {
-	effects := l.core.Step(time.Now(), ev)
+	effects := l.core.Step(l.clock.Now(), ev)
 	if c := l.log.Check(zap.DebugLevel, "step"); c != nil {
 		c.Write(zap.String("event", fmt.Sprintf("%T", ev)), zap.Int("effects", len(effects)))
 	}

@@ -10,6 +10,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/soukproject/souk/internal/daemon"
 	"github.com/soukproject/souk/internal/metrics"
 	"github.com/soukproject/souk/master/allocator"
 	"github.com/soukproject/souk/master/api"
@@ -36,6 +37,7 @@ type input struct {
 // other goroutines talk to it through the inbox.
 type loop struct {
 	core      *core.Master
+	clock     daemon.Clock
 	registrar *registrar.Registrar
 	log       *zap.Logger
 	metrics   *metrics.Registry
@@ -57,7 +59,7 @@ type loop struct {
 
 func newLoop(c *core.Master, r *registrar.Registrar, log *zap.Logger, m *metrics.Registry) *loop {
 	l := &loop{
-		core: c, registrar: r, log: log.Named("loop"), metrics: m,
+		core: c, clock: daemon.StartClock(), registrar: r, log: log.Named("loop"), metrics: m,
 		steps: m.Timer("master/step"), refused: m.Counter("master/dropped_messages"),
 		inbox: make(chan input, inboxSize), ended: make(chan struct{}),
 		agents:     make(map[core.Session]api.Sink),
@@ -82,7 +84,7 @@ func (l *loop) run(ctx context.Context) error {
 	for l.failed == nil {
 		due, ok := l.core.Deadline()
 		if ok {
-			timer.Reset(time.Until(due))
+			timer.Reset(l.clock.Until(due))
 		} else {
 			timer.Stop()
 		}
@@ -124,10 +126,10 @@ func (l *loop) take(in input) {
 
 // step is one turn: the core decides, the loop performs.
 func (l *loop) step(ev core.Event) {
-	began := time.Now()
+	began := l.clock.Now()
 	effects := l.core.Step(began, ev)
 	l.snapshot = nil
-	took := time.Since(began)
+	took := l.clock.Now().Sub(began)
 	l.steps.Observe(took)
 	if c := l.log.Check(zap.DebugLevel, "step"); c != nil {
 		c.Write(zap.String("event", fmt.Sprintf("%T", ev)), zap.Int("effects", len(effects)), zap.Duration("duration", took))

@@ -1,0 +1,18 @@
+package daemon
+
+import "time"
+
+// A Clock tells time that neither jumps nor goes back when somebody sets the
+// machine's clock: it begins with the machine's time and then counts what has
+// passed. Timeouts by it are not due all at once because the date was corrected.
+// While the machine sleeps it may stand still.
+type Clock struct{ start time.Time }
+
+// StartClock starts a clock at the machine's time.
+func StartClock() Clock { return Clock{time.Now()} }
+
+// Now is the time of the clock, also in what of it is stored or compared by date.
+func (c Clock) Now() time.Time { return c.start.Add(time.Since(c.start)) }
+
+// Until is how long it is until t by the clock; negative if t has passed.
+func (c Clock) Until(t time.Time) time.Duration { return t.Sub(c.Now()) }
