@@ -256,7 +256,7 @@ func TestErrors(t *testing.T) {
 		{"schedule at the wrong door", "POST", "/dependency", `{"name":"a","schedule":"R//P1D"}`, 400, "/scheduler/iso8601"},
 		{"wrong shape", "POST", "/iso8601", `{"name":"a","constraints":[["x"]],"schedule":"R//P1D"}`, 400, "constraints"},
 		{"nothing like Java's regex", "POST", "/iso8601", `{"name":"a","constraints":[["x","LIKE","(?=a)"]],"schedule":"R//P1D"}`, 400, "constraints"},
-		{"container", "POST", "/iso8601", `{"name":"a","schedule":"R//P1D","container":{"image":"x"}}`, 400, "container"},
+		{"container", "POST", "/iso8601", `{"name":"a","schedule":"R//P1D","container":{"image":"x","type":"APPC"}}`, 400, "container"},
 		{"uris", "POST", "/iso8601", `{"name":"a","schedule":"R//P1D","uris":["http://x"],"fetch":[{"uri":"http://y"}]}`, 400, "uris"},
 		{"fetched command", "POST", "/iso8601", `{"name":"a","schedule":"R//P1D","command":"http://x/y.sh"}`, 400, "command"},
 		{"huge amounts", "POST", "/iso8601", `{"name":"a","schedule":"R//P1D","cpus":1e300}`, 400, "cpus"},

@@ -41,6 +41,7 @@ type Job struct {
 	Concurrent    bool       `json:"concurrent"`
 	MaxCompletion int64      `json:"maxCompletionTime"` // seconds; 0: no limit
 	Constraints   []Placing  `json:"constraints"`
+	Container     *Container `json:"container,omitempty"`
 
 	Parents          []string `json:"-"` // of a dependent job, at least one; nil for a scheduled one
 	Schedule         string   `json:"-"` // of a scheduled job, as given until it first moves

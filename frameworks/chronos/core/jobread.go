@@ -94,9 +94,7 @@ func (f *fields) job(d Defaults) *Job {
 
 // unsupported refuses what Chronos would do and this scheduler cannot yet.
 func (f *fields) unsupported(job *Job) {
-	if raw, ok := f.members["container"]; ok && string(bytes.TrimSpace(raw)) != "{}" {
-		f.fail("container", "containers, images, volumes and networks are not supported yet; leave the member out")
-	}
+	job.Container = f.container()
 	job.Fetch, job.URIs = f.fetches()
 	if job.Executor != "" {
 		f.fail("executor", "custom executors are not supported yet; leave the member out and let the command do the work")

@@ -66,6 +66,7 @@ func buildTask(job *Job, a *attempt, o *mesospb.Offer, taken resources.Resources
 		TaskId:    &mesospb.TaskID{Value: new(string(a.TaskID))},
 		AgentId:   o.GetAgentId(),
 		Resources: taken.Proto(resources.PostRefinement),
+		Container: job.Container.info(),
 	}
 	if job.MaxCompletion > 0 {
 		task.MaxCompletionTime = &mesospb.DurationInfo{Nanoseconds: new(int64(time.Duration(job.MaxCompletion) * time.Second))}
@@ -97,6 +98,9 @@ func setCommand(command *mesospb.CommandInfo, job *Job, a *attempt) {
 	command.Shell = new(job.Shell)
 	value, arguments := job.Command, job.arguments(&a.Request)
 	switch {
+	case value == "" && job.Container != nil: // the image says what to run
+		command.Shell, command.Arguments = new(false), argv(job, a)
+		return
 	case job.Shell && arguments != "":
 		value += " " + arguments
 	case !job.Shell:
