@@ -65,7 +65,7 @@ func runMarathon(ctx context.Context, args []string) error {
 	}
 	defer closeLog()
 	cfg.Log = log
-	return marathon.Run(ctx, cfg)
+	return leader.Again(ctx, log, func(ctx context.Context) error { return marathon.Run(ctx, cfg) })
 }
 
 func runChronos(ctx context.Context, args []string) error {
@@ -79,7 +79,7 @@ func runChronos(ctx context.Context, args []string) error {
 	}
 	defer closeLog()
 	cfg.Log = log
-	return chronos.Run(ctx, cfg)
+	return leader.Again(ctx, log, func(ctx context.Context) error { return chronos.Run(ctx, cfg) })
 }
 
 func runLocal(ctx context.Context, args []string) error {

@@ -1,11 +1,11 @@
 // Package chronos is the Chronos process: the loop that feeds frameworks/chronos/core
-// and performs its effects, what it stores, its subscription to the master and
-// its HTTP server. It decides nothing about jobs.
+// and performs its effects, what it stores, its subscription to the master, its
+// HTTP server, and its standing by while another process leads. It decides
+// nothing about jobs.
 package chronos
 
 import (
 	"context"
-	"fmt"
 	"net"
 	"net/http"
 	"path/filepath"
@@ -18,16 +18,18 @@ import (
 	"github.com/soukproject/souk/frameworks/chronos/api"
 	"github.com/soukproject/souk/frameworks/chronos/core"
 	"github.com/soukproject/souk/internal/daemon"
-	"github.com/soukproject/souk/internal/leader"
-	"github.com/soukproject/souk/internal/leader/static"
+	"github.com/soukproject/souk/internal/leader/standby"
 	"github.com/soukproject/souk/internal/metrics"
 	"github.com/soukproject/souk/internal/state"
 	"github.com/soukproject/souk/internal/state/boltstate"
 )
 
 // Run is the scheduler until ctx ends (then it returns nil) or something it
-// cannot do without fails. GET /ping answers once it is ready.
-func Run(ctx context.Context, cfg Config) (err error) {
+// cannot do without fails: it works while it leads, and passes requests on to
+// the leader while another one does. GET /ping answers once one is ready. An
+// error that is leader.ErrLost says that another process leads now, or may; Run
+// may be called again then.
+func Run(ctx context.Context, cfg Config) error {
 	if err := cfg.complete(); err != nil {
 		return err
 	}
@@ -39,32 +41,51 @@ func Run(ctx context.Context, cfg Config) (err error) {
 	for _, warning := range cfg.Warnings {
 		log.Warn(warning)
 	}
-	store, closeStore, err := cfg.openStore()
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if closing := closeStore(); err == nil {
-			err = closing
-		}
-	}()
 	ln, err := cfg.listen(ctx)
 	if err != nil {
 		return err
 	}
 	defer ln.Close()
-	return run(ctx, cfg, log, store, ln)
+	process := standby.Config{
+		Self: cfg.address(ln), Contender: cfg.Contender, Detector: cfg.Detector,
+		Open:  func(ctx context.Context) (state.Store, error) { return cfg.openStore(ctx, log) },
+		Style: api.Standby(), Limit: standby.DefaultLimits(), Log: log,
+	}
+	process.Reign = func(ctx context.Context, t standby.Term) error { return reign(ctx, cfg, log, process.Self, t) }
+	if cfg.ZK != nil {
+		var leave func()
+		if process.Contender, process.Detector, leave, err = cfg.place().Join(ctx, process.Self, log); err != nil {
+			return err
+		}
+		defer leave()
+	}
+	return standby.Run(ctx, process, ln)
 }
 
-// run leads: it takes the state back and starts everything around it.
-func run(ctx context.Context, cfg Config, log *zap.Logger, store state.Store, ln net.Listener) error {
-	address := cfg.address(ln)
-	election := static.New(leader.Leader{ID: address, Address: address})
-	lost, err := election.Contend(ctx)
-	if err != nil {
-		return fmt.Errorf("contend for leadership: %w", err)
+// place is where in ZooKeeper schedulers elect their leader, and it keeps its
+// state. What Chronos keeps beside it is not touched.
+func (c *Config) place() standby.Place {
+	return standby.Place{
+		Election: c.ZK.Below("candidate"), State: c.ZK.Below("souk", "state"), Timeout: c.ZKTimeout,
+		Owner: c.FrameworkName, OwnerFlag: "--mesos_framework_name",
 	}
-	disk, records, err := openDisk(ctx, store)
+}
+
+// openStore opens the state, for one time of leading.
+func (c *Config) openStore(ctx context.Context, log *zap.Logger) (state.Store, error) {
+	switch {
+	case c.Store != nil:
+		return standby.Lent(c.Store), nil
+	case c.ZK != nil:
+		return c.place().Open(ctx, log)
+	}
+	return boltstate.Open(filepath.Join(c.WorkDir, "chronos.db"))
+}
+
+// reign is the scheduler while it leads: it takes the state back and starts
+// everything around it.
+func reign(ctx context.Context, cfg Config, log *zap.Logger, address string, t standby.Term) error {
+	disk, records, err := openDisk(ctx, t.Store)
 	if err != nil {
 		return err
 	}
@@ -81,24 +102,8 @@ func run(ctx context.Context, cfg Config, log *zap.Logger, store state.Store, ln
 	g.Go("store", func(ctx context.Context) error { return disk.serve(ctx, l.unsaved, l.saved) })
 	g.Go("master calls", func(ctx context.Context) error { return f.speak(ctx, l.unsaid) })
 	g.Go("framework", f.follow)
-	g.Go("http", func(ctx context.Context) error {
-		return daemon.Server{Handler: handler(cfg, log, l, election), Log: log}.Serve(ctx, ln)
-	})
-	g.Go("leadership", func(ctx context.Context) error { return keep(ctx, lost) })
+	t.Serve(handler(cfg, log, l, address))
 	return g.Wait()
-}
-
-// keep returns when leadership is lost.
-func keep(ctx context.Context, lost <-chan struct{}) error {
-	select {
-	case <-ctx.Done():
-		return nil
-	case <-lost:
-		if ctx.Err() != nil {
-			return nil
-		}
-		return fmt.Errorf("leadership lost")
-	}
 }
 
 func (c *Config) logger() (*zap.Logger, func(), error) {
@@ -112,17 +117,6 @@ func (c *Config) logger() (*zap.Logger, func(), error) {
 	return log, func() { _ = closeLog() }, nil // nobody is left to tell
 }
 
-func (c *Config) openStore() (state.Store, func() error, error) {
-	if c.Store != nil {
-		return c.Store, func() error { return nil }, nil
-	}
-	store, err := boltstate.Open(filepath.Join(c.WorkDir, "chronos.db"))
-	if err != nil {
-		return nil, nil, err
-	}
-	return store, store.Close, nil
-}
-
 func (c *Config) listen(ctx context.Context) (net.Listener, error) {
 	if c.Listener != nil {
 		return c.Listener, nil
@@ -131,19 +125,16 @@ func (c *Config) listen(ctx context.Context) (net.Listener, error) {
 }
 
 // handler is the HTTP API of the loop.
-func handler(cfg Config, log *zap.Logger, l *loop, election leader.Detector) http.Handler {
+func handler(cfg Config, log *zap.Logger, l *loop, address string) http.Handler {
 	registry := metrics.New()
 	registry.AddSource(l.measure)
 	registry.AddSource(metrics.Runtime)
 	name, password, _ := strings.Cut(cfg.Credentials, ":")
 	return api.New(api.Config{
-		Scheduler: l,
-		Defaults:  cfg.defaults(),
-		Zones:     time.LoadLocation,
-		Leader: func(ctx context.Context) (string, error) {
-			leading, err := election.Detect(ctx, leader.Leader{})
-			return leading.Address, err
-		},
+		Scheduler:  l,
+		Defaults:   cfg.defaults(),
+		Zones:      time.LoadLocation,
+		Leader:     address,
 		Prometheus: registry.PrometheusHandler(),
 		StatRuns:   cfg.StatRuns,
 		Username:   name,

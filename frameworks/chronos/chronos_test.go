@@ -317,12 +317,39 @@ func TestFlags(t *testing.T) {
 	}
 }
 
+func TestPlaceInZooKeeper(t *testing.T) {
+	for flags, want := range map[string]string{
+		"--work_dir=/x":                                   "",
+		"--zk=zk://u:p@h1,h2:1/jobs":                      "zk://h1:2181,h2:1/jobs u p",
+		"--zk_hosts=h1:2181,h2:2181":                      "zk://h1:2181,h2:2181/chronos/state",
+		"--zk_hosts=zk://h1/a --zk_auth=u:p":              "zk://h1:2181/a u p",
+		"--zk_hosts=zk://h1/a --zk_path=/b --work_dir=/x": "zk://h1:2181/b",
+	} {
+		cfg, err := ParseFlags(append(strings.Fields(flags), "--master=m:1"), nil)
+		if err != nil {
+			t.Errorf("%s: %v", flags, err)
+			continue
+		}
+		got := ""
+		if cfg.ZK != nil {
+			got = strings.TrimSpace(fmt.Sprint(cfg.ZK, " ", cfg.ZK.User, " ", cfg.ZK.Password))
+		}
+		if got != want {
+			t.Errorf("%s = %q, want %q", flags, got, want)
+		}
+	}
+}
+
 func TestFlagsRefuse(t *testing.T) {
 	for flags, text := range map[string]string{
 		"--work_dir=/x":                                 "--master is missing",
 		"--master=m:5050":                               "--work_dir is missing",
 		"--master=zk://h --work_dir=/x":                 "no path",
-		"--master=m:1 --zk_hosts=h:2181":                "ZooKeeper",
+		"--master=m:1 --zk=zk://h":                      "no path",
+		"--master=m:1 --zk=zk://h/p --zk_hosts=h:2181":  "exclude each other",
+		"--master=m:1 --zk_path=/p":                     "--zk_hosts is missing",
+		"--master=m:1 --zk_hosts=h:0":                   "not host:port",
+		"--master=m:1 --zk=zk://h/p --zk_timeout=5":     "--zk_timeout",
 		"--master=m:1 --slack_url=http://x":             "notifications",
 		"--master=m:1 --work_dir=/x --failure_retry":    "failure_retry",
 		"--master=m:1 --work_dir=/x --mesos_task_cpu=0": "mesos_task_cpu",

@@ -17,6 +17,7 @@ import (
 	"github.com/soukproject/souk/framework/scheduler"
 	"github.com/soukproject/souk/frameworks/chronos/core"
 	"github.com/soukproject/souk/internal/daemon"
+	"github.com/soukproject/souk/internal/leader"
 	"github.com/soukproject/souk/internal/state"
 	"github.com/soukproject/souk/internal/zookeeper"
 )
@@ -28,8 +29,16 @@ type Config struct {
 	Detect func(ctx context.Context, previous scheduler.Leader) (scheduler.Leader, error)
 	HTTP   *http.Client // to reach the master with; nil: one of the SDK's own
 
-	WorkDir string      // folder for what must survive a restart, unless Store is given
+	WorkDir string      // folder for what must survive a restart, unless Store or ZK is given
 	Store   state.Store // keeps it instead; the caller closes it
+
+	// ZK is where schedulers elect their leader and the leader keeps the jobs;
+	// nil: there is one scheduler.
+	ZK        *zookeeper.URL
+	ZKTimeout time.Duration // of sessions
+
+	Contender leader.Contender // nil: as ZK says
+	Detector  leader.Detector  // is given if and only if Contender is
 
 	HTTPAddress string       // to listen on; "" is all
 	HTTPPort    int          // 0 lets the system choose
@@ -67,6 +76,7 @@ type Config struct {
 // DefaultConfig is Chronos' defaults, with the port its packages used.
 func DefaultConfig() Config {
 	return Config{
+		ZKTimeout:          zookeeper.DefaultTimeout,
 		HTTPPort:           4400,
 		Realm:              "Chronos",
 		FrameworkName:      "chronos",
@@ -90,8 +100,14 @@ func (c *Config) complete() error {
 	switch {
 	case c.Master == "" && c.Detect == nil:
 		return errors.New("--master is missing: give the master's host:port")
-	case c.Store == nil && c.WorkDir == "":
-		return errors.New("--work_dir is missing: give a folder for the jobs, such as /var/lib/chronos")
+	case (c.Contender == nil) != (c.Detector == nil):
+		return errors.New("chronos: Contender and Detector go together")
+	case c.ZK != nil && c.Contender != nil:
+		return errors.New("chronos: ZK and Contender exclude each other")
+	case c.Store == nil && c.ZK == nil && c.WorkDir == "":
+		return errors.New("--work_dir is missing: give a folder for the jobs, such as /var/lib/chronos, or --zk")
+	case c.ZK != nil && c.ZKTimeout < zookeeper.MinTimeout:
+		return fmt.Errorf("--zk_timeout: %v is less than %v", c.ZKTimeout, zookeeper.MinTimeout)
 	case c.Credentials != "" && !strings.Contains(c.Credentials, ":"):
 		return errors.New("--http_credentials must be of the form user:password")
 	}

@@ -14,23 +14,32 @@ import (
 // environment. The error is daemon.ErrHelp if help was asked for, else one line.
 func ParseFlags(args, environ []string) (Config, error) {
 	c := DefaultConfig()
-	f := flags(&c)
+	var place placeFlags
+	f := flags(&c, &place)
 	if err := f.Parse(args, environ); err != nil {
 		return c, err
 	}
+	var err error
+	if c.ZK, err = place.url(); err != nil {
+		return c, err
+	}
 	c.Warnings = f.Warnings()
+	if c.ZK != nil && c.WorkDir != "" {
+		c.Warnings = append(c.Warnings, "--work_dir is not used: with ZooKeeper the jobs are kept there")
+	}
 	return c, c.complete()
 }
 
 // Usage is the help text of `souk chronos`.
 func Usage() string {
 	c := DefaultConfig()
-	return flags(&c).Usage()
+	return flags(&c, &placeFlags{}).Usage()
 }
 
-func flags(c *Config) *daemon.FlagSet {
+func flags(c *Config, place *placeFlags) *daemon.FlagSet {
 	f := daemon.NewFlags("souk chronos")
-	c.placeFlags(f)
+	c.processFlags(f)
+	c.sharedFlags(f, place)
 	c.frameworkFlags(f)
 	c.jobFlags(f)
 	c.Logging.AddFlags(f)
@@ -39,9 +48,9 @@ func flags(c *Config) *daemon.FlagSet {
 	return f
 }
 
-func (c *Config) placeFlags(f *daemon.FlagSet) {
+func (c *Config) processFlags(f *daemon.FlagSet) {
 	f.String(&c.Master, "master", "Master as host:port, or several separated by commas, or zk://[user:password@]host1:2181,host2:2181/path to find the one that leads; required")
-	f.Path(&c.WorkDir, "work_dir", "Folder for jobs and their history; required")
+	f.Path(&c.WorkDir, "work_dir", "Folder for jobs and their history; required without --zk")
 	f.IP(&c.HTTPAddress, "http_address", "Address to listen on; default: all")
 	f.Port(&c.HTTPPort, "http_port", "Port to listen on")
 	f.String(&c.Hostname, "hostname", "Host name that others are told; default: the machine's")
@@ -102,13 +111,11 @@ func number(f *daemon.FlagSet, p *time.Duration, unit time.Duration, name, usage
 // refused are flags of Chronos that would change what happens and cannot yet.
 func refused(f *daemon.FlagSet) {
 	const (
-		zk     = "ZooKeeper is not supported yet: leave the flag out and keep jobs in --work_dir"
 		tls    = "HTTPS is not supported yet: leave the flag out and put a proxy in front"
 		notify = "notifications are not supported yet: leave the flag out and read the log or /v1/scheduler/job/{name}/history"
 		stats  = "an outside store for history is not supported: leave the flag out; history is built in"
 	)
 	for why, names := range map[string][]string{
-		zk:     {"zk_hosts", "zk_path", "zk_timeout", "zk_auth", "zk"},
 		tls:    {"https_port", "ssl_keystore_path", "ssl_keystore_password"},
 		notify: {"mail_server", "mail_from", "mail_user", "mail_password", "mail_ssl", "slack_url", "mattermost_url", "raven_dsn", "http_notification_url", "http_notification_credentials"},
 		stats:  {"cassandra_contact_points", "cassandra_port", "cassandra_keyspace", "cassandra_table", "cassandra_stat_count_table", "cassandra_consistency", "cassandra_ttl", "graphite_host_port", "graphite_reporting_interval", "graphite_group_prefix"},

@@ -14,6 +14,8 @@ import (
 	"github.com/soukproject/souk/framework/scheduler"
 	"github.com/soukproject/souk/frameworks/marathon/core"
 	"github.com/soukproject/souk/internal/daemon"
+	"github.com/soukproject/souk/internal/leader"
+	"github.com/soukproject/souk/internal/leader/standby"
 	"github.com/soukproject/souk/internal/state"
 	"github.com/soukproject/souk/internal/zookeeper"
 )
@@ -35,8 +37,18 @@ type Config struct {
 	Hostname string       // others reach this process at; default: the machine's name
 	WebUIURL string       // shown by the master; default: made of Hostname and the port
 
-	WorkDir string      // folder of the store
-	Store   state.Store // takes the place of WorkDir; Run does not close it
+	WorkDir string      // folder of the store, unless ZK is set
+	Store   state.Store // takes the place of WorkDir and ZK; Run does not close it
+
+	// ZK is where schedulers elect their leader and the leader keeps its state;
+	// nil: there is one scheduler.
+	ZK        *zookeeper.URL
+	ZKTimeout time.Duration  // of sessions
+	HA        bool           // with ZK: take part in the election
+	Proxy     standby.Limits // of requests passed on to the leader
+
+	Contender leader.Contender // nil: as ZK says
+	Detector  leader.Detector  // set if and only if Contender is
 
 	FrameworkName   string
 	User            string        // tasks run as, unless the app names one; default: this process's user
@@ -67,6 +79,9 @@ func DefaultConfig() Config {
 		FailoverTimeout: 604800 * time.Second,
 		Checkpoint:      true,
 		Core:            core.DefaultConfig("*"),
+		ZKTimeout:       zookeeper.DefaultTimeout,
+		HA:              true,
+		Proxy:           standby.DefaultLimits(),
 		MaxEvents:       1024,
 		MaxProbes:       256,
 		Realm:           "Mesosphere",
@@ -98,8 +113,12 @@ func (c *Config) check() error {
 		return errors.New("flag --master is required: give host:port of the master, such as 127.0.0.1:5050")
 	case c.Core.ServicePortMin > c.Core.ServicePortMax:
 		return fmt.Errorf("flag --local_port_max: %d is below --local_port_min %d", c.Core.ServicePortMax, c.Core.ServicePortMin)
-	case c.Store == nil && c.WorkDir == "":
-		return errors.New("flag --work_dir is required: name a folder that survives a restart, such as /var/lib/souk/marathon")
+	case (c.Contender == nil) != (c.Detector == nil):
+		return errors.New("marathon: Contender and Detector go together")
+	case c.ZK != nil && c.Contender != nil:
+		return errors.New("marathon: ZK and Contender exclude each other")
+	case c.Store == nil && c.ZK == nil && c.WorkDir == "":
+		return errors.New("flag --work_dir is required: name a folder that survives a restart, such as /var/lib/souk/marathon, or give --zk")
 	}
 	return nil
 }

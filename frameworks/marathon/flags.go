@@ -10,6 +10,7 @@ import (
 
 	"github.com/soukproject/souk/frameworks/marathon/core/spec"
 	"github.com/soukproject/souk/internal/daemon"
+	"github.com/soukproject/souk/internal/zookeeper"
 	"github.com/soukproject/souk/proto/mesos"
 )
 
@@ -26,6 +27,9 @@ func ParseFlags(args, environ []string) (Config, error) {
 		return c, err
 	}
 	c.Warnings = f.Warnings()
+	if c.ZK != nil && c.WorkDir != "" {
+		c.Warnings = append(c.Warnings, "--work_dir is not used: with --zk the state is kept in ZooKeeper")
+	}
 	return c, c.check()
 }
 
@@ -54,6 +58,7 @@ func translated(environ []string) []string {
 func flags(c *Config) *daemon.FlagSet {
 	f := daemon.NewFlags("souk marathon")
 	c.processFlags(f)
+	c.sharedFlags(f)
 	c.frameworkFlags(f)
 	c.timeFlags(f)
 	c.limitFlags(f)
@@ -66,7 +71,7 @@ func flags(c *Config) *daemon.FlagSet {
 
 func (c *Config) processFlags(f *daemon.FlagSet) {
 	f.String(&c.Master, "master", "host:port of the Mesos master, or several separated by commas, or zk://[user:password@]host1:2181,host2:2181/path to find the one that leads")
-	f.Path(&c.WorkDir, "work_dir", "Folder for what must survive a restart; required")
+	f.Path(&c.WorkDir, "work_dir", "Folder for what must survive a restart; required without --zk")
 	f.IP(&c.Address, "http_address", "Address to listen on")
 	f.Port(&c.Port, "http_port", "Port to listen on")
 	f.String(&c.Hostname, "hostname", "Host name others reach this scheduler at; default: that of the machine")
@@ -79,6 +84,41 @@ func (c *Config) processFlags(f *daemon.FlagSet) {
 	})
 	f.Int(&c.MaxEvents, 1, 1<<20, "event_stream_max_outstanding_messages", "Events that wait for a listener before it is cut off")
 	f.Int(&c.MaxProbes, 1, 1<<16, "max_concurrent_marathon_health_checks", "Health checks at the same time")
+}
+
+// sharedFlags are about several schedulers, of which one leads.
+func (c *Config) sharedFlags(f *daemon.FlagSet) {
+	f.Func("zk", "", "Where schedulers elect their leader, and the leader keeps the state: zk://[user:password@]host1:2181,host2:2181/path; default: one scheduler", func(text string) error {
+		u, err := zookeeper.ParseURL(text)
+		c.ZK = &u
+		return err
+	})
+	f.Func("zk_session_timeout", "10000", "Time after which ZooKeeper lets others lead when this scheduler is silent (milliseconds)", func(text string) error {
+		if err := milliseconds(text, &c.ZKTimeout); err != nil {
+			return err
+		}
+		if c.ZKTimeout < zookeeper.MinTimeout {
+			return fmt.Errorf("%v is less than %v", c.ZKTimeout, zookeeper.MinTimeout)
+		}
+		return nil
+	})
+	f.Bool(&c.HA, "ha", "With --zk, take part in the election; --no-ha: keep the state there and be the only scheduler")
+	f.BoolFunc("disable_ha", false, "Marathon's spelling of --no-ha", func(off bool) error {
+		c.HA = !off
+		return nil
+	})
+	for _, t := range []struct {
+		p           *time.Duration
+		name, usage string
+	}{
+		{&c.Proxy.Connect, "leader_proxy_connection_timeout", "Time for the leader to accept a connection"},
+		{&c.Proxy.Answer, "leader_proxy_read_timeout", "Time for the leader to begin an answer"},
+	} {
+		f.Func(t.name, strconv.FormatInt(t.p.Milliseconds(), 10), t.usage+" (milliseconds)", func(text string) error {
+			return milliseconds(text, t.p)
+		})
+	}
+	f.Int(&c.Proxy.Connections, 1, 1<<16, "leader_proxy_max_open_connections", "So many requests are passed on to the leader at the same time; more of them wait")
 }
 
 func (c *Config) frameworkFlags(f *daemon.FlagSet) {
@@ -178,7 +218,6 @@ func (c *Config) acceptRoles(text string) error {
 
 // refused are flags of Marathon whose promise this version cannot keep.
 func refused(f *daemon.FlagSet) {
-	f.Refuse("zk", "state is kept in --work_dir and there is one scheduler; give --work_dir instead")
 	f.Refuse("executor", "apps run under the built-in executor")
 	f.Refuse("plugin_dir", "there are no plugins")
 	f.Refuse("plugin_conf", "there are no plugins")
@@ -190,8 +229,8 @@ func refused(f *daemon.FlagSet) {
 // ignored are flags of Marathon that have no meaning here and do no harm.
 func ignored(f *daemon.FlagSet) {
 	for _, name := range []string{
-		"zk_timeout", "zk_session_timeout", "zk_connection_timeout", "zk_compression_threshold", "zk_max_node_size", "storage_compaction_interval",
-		"group_versions_cache_size", "leader_proxy_connection_timeout", "leader_proxy_read_timeout", "leader_proxy_max_open_connections",
+		"zk_timeout", "zk_connection_timeout", "zk_compression_threshold", "zk_max_node_size", "storage_compaction_interval",
+		"group_versions_cache_size",
 		"offer_matching_timeout", "on_elected_prepare_timeout", "reconciliation_initial_delay", "scale_apps_initial_delay", "scale_apps_interval",
 		"task_lost_expunge_initial_delay", "task_lost_expunge_interval", "task_reservation_timeout", "graceful_shutdown_timeout",
 		"mesos_leader_ui_url", "mesos_heartbeat_interval", "mesos_heartbeat_failure_threshold", "deprecated_features", "https_port",
@@ -199,7 +238,7 @@ func ignored(f *daemon.FlagSet) {
 		f.Ignore(name)
 	}
 	for _, name := range []string{
-		"ha", "disable_ha", "store_cache", "disable_store_cache", "zk_compression", "disable_zk_compression", "http_compression",
+		"store_cache", "disable_store_cache", "zk_compression", "disable_zk_compression", "http_compression",
 		"disable_http_compression", "leader_proxy_ssl_ignore_hostname", "mesos_authentication", "maintenance_mode",
 	} {
 		f.IgnoreBool(name)

@@ -1,7 +1,7 @@
 // Package marathon is the service scheduler's process: its configuration and
 // flags, the loop that feeds events to the core and performs what the core
-// wants done, the store, the subscription to the master and the API's server.
-// It decides nothing.
+// wants done, the store, the subscription to the master and the API's server,
+// and the standing by while another process leads. It decides nothing.
 //
 // Run blocks until its context ends or the scheduler cannot go on; then it has
 // stopped everything that it started. Several may run in one process, each
@@ -21,14 +21,16 @@ import (
 	"github.com/soukproject/souk/frameworks/marathon/api"
 	"github.com/soukproject/souk/frameworks/marathon/core"
 	"github.com/soukproject/souk/internal/daemon"
+	"github.com/soukproject/souk/internal/leader/standby"
 	"github.com/soukproject/souk/internal/state"
 	"github.com/soukproject/souk/internal/state/boltstate"
 	mesospb "github.com/soukproject/souk/proto/mesos/v1"
 )
 
-// Run is the scheduler: it loads what was stored, serves the API and stays
-// subscribed to the master until ctx ends. The port is taken and the store
-// opened before it returns an error of either.
+// Run is the scheduler until ctx ends: it serves the API and, while it leads,
+// works on what was stored and stays subscribed to the master. An error that is
+// leader.ErrLost says that another process leads now, or may; Run may be called
+// again then.
 func Run(ctx context.Context, cfg Config) error {
 	if err := cfg.check(); err != nil {
 		return err
@@ -41,33 +43,50 @@ func Run(ctx context.Context, cfg Config) error {
 		}
 		defer ln.Close()
 	}
-	store, closeStore, err := cfg.openStore()
-	if err != nil {
-		return err
-	}
-	defer closeStore()
-	return run(ctx, cfg, ln, store)
-}
-
-// openStore returns the store and what closes it.
-func (c Config) openStore() (state.Store, func() error, error) {
-	if c.Store != nil {
-		return c.Store, func() error { return nil }, nil
-	}
-	s, err := boltstate.Open(filepath.Join(c.WorkDir, "marathon.db"))
-	if err != nil {
-		return nil, nil, err
-	}
-	return s, s.Close, nil
-}
-
-func run(ctx context.Context, cfg Config, ln net.Listener, store state.Store) error {
 	for _, w := range cfg.Warnings {
 		cfg.Log.Warn(w)
 	}
+	process := standby.Config{
+		Self: cfg.hostPort(ln.Addr()), Contender: cfg.Contender, Detector: cfg.Detector, Open: cfg.openStore,
+		Style: api.Standby(), Limit: cfg.Proxy, Log: cfg.Log,
+		Reign: func(ctx context.Context, t standby.Term) error { return reign(ctx, cfg, ln.Addr(), t) },
+	}
+	if cfg.ZK != nil && cfg.HA {
+		var leave func()
+		var err error
+		if process.Contender, process.Detector, leave, err = cfg.place().Join(ctx, process.Self, cfg.Log); err != nil {
+			return err
+		}
+		defer leave()
+	}
+	return standby.Run(ctx, process, ln)
+}
+
+// place is where below --zk schedulers elect their leader, and it keeps its
+// state. What Marathon keeps beside it is not touched.
+func (c Config) place() standby.Place {
+	return standby.Place{
+		Election: c.ZK.Below("leader-curator"), State: c.ZK.Below("souk", "state"), Timeout: c.ZKTimeout,
+		Owner: c.FrameworkName, OwnerFlag: "--framework_name",
+	}
+}
+
+// openStore opens the state, for one time of leading.
+func (c Config) openStore(ctx context.Context) (state.Store, error) {
+	switch {
+	case c.Store != nil:
+		return standby.Lent(c.Store), nil
+	case c.ZK != nil:
+		return c.place().Open(ctx, c.Log)
+	}
+	return boltstate.Open(filepath.Join(c.WorkDir, "marathon.db"))
+}
+
+// reign is the scheduler while it leads.
+func reign(ctx context.Context, cfg Config, address net.Addr, t standby.Term) error {
 	cfg.Core.Rand = rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64()))
 	c := core.New(cfg.Core)
-	w := newWriter(store)
+	w := newWriter(t.Store)
 	records, err := w.load(ctx)
 	if err != nil {
 		return err
@@ -91,10 +110,9 @@ func run(ctx context.Context, cfg Config, ln net.Listener, store state.Store) er
 	g.Go("calls", calls.run)
 	g.Go("scheduler", func(ctx context.Context) error {
 		follower := &subscriber{loop: l, calls: calls}
-		return follower.mourn(ctx, scheduler.Run(ctx, cfg.scheduler(id, ln.Addr()), follower))
+		return follower.mourn(ctx, scheduler.Run(ctx, cfg.scheduler(id, address), follower))
 	})
-	server := daemon.Server{Handler: cfg.handler(l, hub, ln.Addr()), Log: cfg.Log.Named("http")}
-	g.Go("http", func(ctx context.Context) error { return server.Serve(ctx, ln) })
+	t.Serve(cfg.handler(l, hub, address, t.Abdicate))
 	return g.Wait()
 }
 

@@ -33,7 +33,7 @@ type Config struct {
 	Scheduler  Scheduler
 	Defaults   core.Defaults
 	Zones      schedule.Zones
-	Leader     func(context.Context) (hostport string, err error)
+	Leader     string       // host:port of this process, which leads
 	Prometheus http.Handler // answers /metrics in Prometheus' form
 	StatRuns   int          // runs shown by /job/stat
 	Username   string       // with Password, asked for by basic authentication; "" asks nobody
@@ -107,12 +107,7 @@ func ping(w http.ResponseWriter, _ *http.Request) {
 }
 
 func (h handlers) leader(w http.ResponseWriter, r *http.Request) {
-	address, err := h.Leader(r.Context())
-	if err != nil {
-		h.fail(w, r, err)
-		return
-	}
-	h.writeJSON(w, r, map[string]string{"leader": address})
+	h.writeJSON(w, r, map[string]string{"leader": h.Leader})
 }
 
 // refuseMetronome says what the cron-style API of DC/OS would need.

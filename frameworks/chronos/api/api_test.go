@@ -44,7 +44,7 @@ func newCluster(t *testing.T, change ...func(*Config)) *cluster {
 	c := &cluster{t: t, core: machine, replies: make(map[core.Request]error)}
 	cfg := Config{
 		Scheduler: c, Defaults: defaults, Zones: time.LoadLocation, StatRuns: 5, Log: zaptest.NewLogger(t),
-		Leader:     func(context.Context) (string, error) { return "chronos.example:4400", nil },
+		Leader:     "chronos.example:4400",
 		Prometheus: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "# prometheus") }),
 	}
 	for _, f := range change {

@@ -12,7 +12,6 @@ func (s *server) absentRoutes(r *mux.Router) {
 	pods := s.refuse("pods; describe each container as an app")
 	r.PathPrefix("/v2/pods").HandlerFunc(pods)
 	r.PathPrefix("/v2/plugins/").HandlerFunc(s.refuse("plugins"))
-	r.HandleFunc("/v2/leader", s.refuse("giving up leadership by request; restart the process")).Methods("DELETE")
 	r.HandleFunc("/logging", s.refuse("changing log levels at run time; restart with --logging_level")).Methods("GET", "POST")
 	r.HandleFunc("/config", s.refuse("showing the configuration; see /v2/info")).Methods("GET")
 }

@@ -32,6 +32,7 @@ type Config struct {
 	Hub       *Hub
 	Metrics   *metrics.Registry
 	Info      Info
+	Abdicate  func()      // ends this process' leadership soon; nil: no other one could take over
 	Log       *zap.Logger // nil: silent
 
 	// Credentials "user:password" ask for basic authentication; "" asks for none.
@@ -44,9 +45,10 @@ type Config struct {
 // Info describes the process, for /v2/info and /v2/leader.
 type Info struct {
 	Name, Version, BuildRef string
-	Leader                  string // host:port
-	URL                     string // of this server, for X-Marathon-Leader
-	Settings                map[string]any
+	Leader                  string         // host:port
+	URL                     string         // of this server, for X-Marathon-Leader
+	Settings                map[string]any // marathon_config
+	ZooKeeper               map[string]any // zookeeper_config
 	HTTPPort                int
 }
 

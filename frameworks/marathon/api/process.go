@@ -18,6 +18,7 @@ func (s *server) processRoutes(r *mux.Router) {
 	r.Handle("/metrics/prometheus", s.Metrics.PrometheusHandler()).Methods("GET")
 	r.HandleFunc("/v2/info", s.showInfo).Methods("GET")
 	r.HandleFunc("/v2/leader", s.showLeader).Methods("GET")
+	r.HandleFunc("/v2/leader", s.abdicate).Methods("DELETE")
 	r.HandleFunc("/v2/events", s.streamEvents).Methods("GET")
 	r.HandleFunc("/v2/plugins", s.listPlugins).Methods("GET")
 }
@@ -49,7 +50,7 @@ func (s *server) showInfo(w http.ResponseWriter, r *http.Request) {
 		"name": s.Info.Name, "version": s.Info.Version, "buildref": s.Info.BuildRef,
 		"elected": true, "leader": s.Info.Leader, "frameworkId": framework,
 		"marathon_config":  s.Info.Settings,
-		"zookeeper_config": map[string]any{},
+		"zookeeper_config": s.Info.ZooKeeper,
 		"http_config":      map[string]any{"http_port": s.Info.HTTPPort, "https_port": nil},
 	})
 }
