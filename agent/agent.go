@@ -204,6 +204,7 @@ func identify(ctx context.Context, cfg Config, listening net.Addr) (identity, er
 	}
 	return identity{ip: ip, has: has, info: &mesospb.AgentInfo{
 		Hostname: &hostname, Port: new(int32(port)), Resources: has.Proto(resources.PostRefinement), Attributes: attributes,
+		Domain: cfg.Domain,
 	}}, nil
 }
 

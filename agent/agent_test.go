@@ -111,6 +111,9 @@ func testConfig(t *testing.T, m *fakeMaster) Config {
 	cfg.Hostname = "agent1.example"
 	cfg.Resources = "cpus:4;mem:1024;disk:1000;ports:[31000-31999]"
 	cfg.Attributes = "rack:r1"
+	cfg.Domain = &mesospb.DomainInfo{FaultDomain: &mesospb.DomainInfo_FaultDomain{
+		Region: &mesospb.DomainInfo_FaultDomain_RegionInfo{Name: new("r")}, Zone: &mesospb.DomainInfo_FaultDomain_ZoneInfo{Name: new("z")},
+	}}
 	cfg.Containerizer = Posix
 	cfg.ContainerizerPath = "/none"
 	cfg.SwitchUser = false
@@ -123,6 +126,9 @@ func TestTasksRunAsProcesses(t *testing.T) {
 	m := newFakeMaster(t)
 	a := start(t, testConfig(t, m))
 	eventually(t, "subscription", func() bool { n, _ := m.sessions(); return n == 1 })
+	if _, s := m.sessions(); s.GetAgent().GetDomain().GetFaultDomain().GetRegion().GetName() != "r" {
+		t.Errorf("subscription = %v, want the domain of the agent", s)
+	}
 	m.run(command("good", "echo out; echo err >&2; env > env"), command("bad", "exit 3"), command("shot", "kill -9 $$"))
 	eventually(t, "end of the tasks", func() bool {
 		return strings.HasSuffix(m.states("good"), "FINISHED") && strings.HasSuffix(m.states("bad"), "FAILED") && strings.HasSuffix(m.states("shot"), "FAILED")
@@ -359,14 +365,16 @@ func TestParseFlags(t *testing.T) {
 	c, err := ParseFlags([]string{
 		"--master=m1", "--work_dir=/tmp/w", "--resources=cpus:2", "--gc-delay=2days", "--isolation=cgroups/cpu,cgroups/mem",
 		`--executor_environment_variables={"A":"b"}`, "--no-switch_user",
+		`--domain={"fault_domain":{"region":{"name":"r"},"zone":{"name":"z"}}}`,
 	}, []string{"MESOS_PORT=6000"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.Master != "m1:5050" || c.Port != 6000 || c.GCDelay != 48*time.Hour || c.Environment["A"] != "b" || c.SwitchUser {
+	if c.Master != "m1:5050" || c.Port != 6000 || c.GCDelay != 48*time.Hour || c.Environment["A"] != "b" || c.SwitchUser ||
+		c.Domain.GetFaultDomain().GetZone().GetName() != "z" {
 		t.Errorf("ParseFlags = %+v", c)
 	}
-	for _, bad := range []string{"--isolation=gpu/nvidia", "--docker=docker", "--acls={}", "--containerizers=appc", "--default_role=a b", "--registration_backoff_factor=2mins"} {
+	for _, bad := range []string{"--isolation=gpu/nvidia", "--docker=docker", "--domain={}", "--acls={}", "--containerizers=appc", "--default_role=a b", "--registration_backoff_factor=2mins"} {
 		if _, err := ParseFlags([]string{"--master=m", "--work_dir=/w", bad}, nil); err == nil || !strings.Contains(err.Error(), "flag --") {
 			t.Errorf("ParseFlags(%s) = %v, want an error that names the flag", bad, err)
 		}

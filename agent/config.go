@@ -20,6 +20,7 @@ import (
 	"github.com/soukproject/souk/internal/leader/static"
 	"github.com/soukproject/souk/internal/leader/zkleader"
 	"github.com/soukproject/souk/internal/zookeeper"
+	mesospb "github.com/soukproject/souk/proto/mesos/v1"
 )
 
 // Kinds of containerizers (flag --containerizer).
@@ -51,6 +52,7 @@ type Config struct {
 
 	Resources   string
 	Attributes  string
+	Domain      *mesospb.DomainInfo // nil: none
 	DefaultRole string
 	Additive    bool // resources and attributes may grow while tasks run
 

@@ -81,6 +81,7 @@ func (c *Config) machineFlags(f *daemon.FlagSet) {
 		_, err := hostinfo.Attributes(text)
 		return err
 	})
+	f.Domain(&c.Domain, "Region and zone of this machine, as JSON; the master must have a --domain, too")
 	f.Func("default_role", c.DefaultRole, "Role that resources without one are reserved for", func(text string) error {
 		c.DefaultRole = text
 		return mesos.CheckRole(text)
@@ -293,7 +294,7 @@ func refused(f *daemon.FlagSet) {
 	for _, name := range []string{"modules", "modules_dir", "hooks", "resource_estimator", "qos_controller", "container_logger", "secret_resolver"} {
 		f.Refuse(name, "modules of Mesos cannot be loaded: remove the flag")
 	}
-	for _, name := range []string{"domain", "ip_discovery_command", "ip6", "agent_features", "default_container_info", "nvidia_gpu_devices", "zk"} {
+	for _, name := range []string{"ip_discovery_command", "ip6", "agent_features", "default_container_info", "nvidia_gpu_devices", "zk"} {
 		f.Refuse(name, "it is not part of this version: remove the flag")
 	}
 	f.Func("containerizers", "mesos,docker", "Accepted for compatibility: mesos and docker, which are one here", func(text string) error {

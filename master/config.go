@@ -24,6 +24,7 @@ import (
 	"github.com/soukproject/souk/master/core"
 	registrypb "github.com/soukproject/souk/proto/mesos/registry"
 	"github.com/soukproject/souk/proto/mesos/resources"
+	mesospb "github.com/soukproject/souk/proto/mesos/v1"
 )
 
 // Kinds of registry (flag --registry).
@@ -78,6 +79,9 @@ type Config struct {
 	// RecoveryAgentMinimum is the least part of the agents that must come back to
 	// a new leader in time; if fewer do, it ends.
 	RecoveryAgentMinimum float64
+
+	Domain             *mesospb.DomainInfo // nil: none, and agents must have none either
+	RequireAgentDomain bool
 
 	Whitelist       string   // a file of host names of agents, or * or "": all
 	Roles           []string // whitelist; empty: any
@@ -185,6 +189,8 @@ func (c *Config) check() error {
 	case c.Policies[c.Allocator] == nil:
 		names := slices.Sorted(maps.Keys(c.Policies))
 		return fmt.Errorf("flag --allocator: there is no %q: choose one of %s", c.Allocator, strings.Join(names, ", "))
+	case c.RequireAgentDomain && c.Domain == nil:
+		return errors.New("flag --require_agent_domain: no agent could register, since a master without --domain refuses agents that have one: give --domain, too")
 	case c.Store != nil || c.ZK != nil || c.Registry == InMemory:
 		return nil
 	case c.Registry != Local:

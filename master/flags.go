@@ -165,6 +165,8 @@ func (c *Config) agentFlags(f *daemon.FlagSet) {
 		c.RecoveryAgentMinimum = 1 - part
 		return err
 	})
+	f.Domain(&c.Domain, "Region and zone of this master, as JSON; agents of other regions go to frameworks that are REGION_AWARE")
+	f.Bool(&c.RequireAgentDomain, "require_agent_domain", "Refuse agents without --domain")
 	f.Alias("slave_removal_rate_limit", "agent_removal_rate_limit")
 	f.Alias("recovery_slave_removal_limit", "recovery_agent_removal_limit")
 	f.Alias("slave_ping_timeout", "agent_ping_timeout")
@@ -190,8 +192,6 @@ func refused(f *daemon.FlagSet) {
 		unless(f, name, security)
 	}
 	f.Alias("authenticate_slaves", "authenticate_agents")
-	f.Refuse("domain", "fault domains are not part of this version: remove the flag")
-	unless(f, "require_agent_domain", "fault domains are not part of this version: remove the flag")
 	f.Refuse("max_executors_per_agent", "it is not part of this version: remove the flag")
 	f.Refuse("modules", "modules of Mesos cannot be loaded: remove the flag")
 	f.Refuse("modules_dir", "modules of Mesos cannot be loaded: remove the flag")

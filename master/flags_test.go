@@ -101,7 +101,10 @@ func TestParseFlagsRefusesWithOneLine(t *testing.T) {
 		"--work_dir=/x --agent_reregister_timeout=1mins":       "less than 10mins",
 		"--work_dir=/x --min_allocatable_resources=cpus:cheap": "min_allocatable_resources",
 		"--work_dir=/x --role_sorter=random":                   "use drf",
-		"--work_dir=/x --prot=1":                               "did you mean --port?",
+		"--work_dir=/x --domain={}":                            "there is no fault_domain in it",
+		`--work_dir=/x --domain={"fault_domain":{"region":{"name":"r"},"zone":{"name":""}}}`: "'fault_domain.zone.name' must have 1 to 255 characters",
+		"--work_dir=/x --require_agent_domain":                                               "give --domain, too",
+		"--work_dir=/x --prot=1":                                                             "did you mean --port?",
 	} {
 		_, err := master.ParseFlags(strings.Fields(args), nil)
 		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {

@@ -127,11 +127,17 @@ type scheduler struct {
 	client *callevent.Client[*schedulerpb.Call, *schedulerpb.Event]
 	events chan *schedulerpb.Event
 	id     *mesospb.FrameworkID
+	master *mesospb.MasterInfo
 	stream string
 	close  func()
 }
 
 func subscribe(t *testing.T, address string, info *mesospb.FrameworkInfo) *scheduler {
+	t.Helper()
+	return subscribeWith(t, address, &schedulerpb.Call_Subscribe{FrameworkInfo: info})
+}
+
+func subscribeWith(t *testing.T, address string, call *schedulerpb.Call_Subscribe) *scheduler {
 	t.Helper()
 	s := &scheduler{t: t, events: make(chan *schedulerpb.Event, 1000)}
 	s.client = callevent.NewClient[*schedulerpb.Call](callevent.ClientConfig[*schedulerpb.Event]{
@@ -139,8 +145,7 @@ func subscribe(t *testing.T, address string, info *mesospb.FrameworkInfo) *sched
 		New: func() *schedulerpb.Event { return &schedulerpb.Event{} },
 	})
 	stream, err := s.client.Subscribe(t.Context(), &schedulerpb.Call{
-		Type: schedulerpb.Call_SUBSCRIBE.Enum(), FrameworkId: info.GetId(),
-		Subscribe: &schedulerpb.Call_Subscribe{FrameworkInfo: info},
+		Type: schedulerpb.Call_SUBSCRIBE.Enum(), FrameworkId: call.GetFrameworkInfo().GetId(), Subscribe: call,
 	})
 	if err != nil {
 		t.Fatalf("subscribe: %v", err)
@@ -157,7 +162,8 @@ func subscribe(t *testing.T, address string, info *mesospb.FrameworkInfo) *sched
 			s.events <- e
 		}
 	}()
-	s.id = s.await(schedulerpb.Event_SUBSCRIBED).GetSubscribed().GetFrameworkId()
+	subscribed := s.await(schedulerpb.Event_SUBSCRIBED).GetSubscribed()
+	s.id, s.master = subscribed.GetFrameworkId(), subscribed.GetMasterInfo()
 	return s
 }
 

@@ -40,6 +40,7 @@ func masterInfo(ctx context.Context, cfg Config, bound net.Addr) (*mesospb.Maste
 		Hostname: proto.String(hostname),
 		Version:  proto.String(api.MesosVersion),
 		Address:  &mesospb.Address{Hostname: proto.String(hostname), Ip: proto.String(ip.String()), Port: proto.Int32(int32(port))},
+		Domain:   cfg.Domain,
 		// Draining and quota are announced when they are there.
 		Capabilities: []*mesospb.MasterInfo_Capability{{Type: mesospb.MasterInfo_Capability_AGENT_UPDATE.Enum()}},
 	}, nil

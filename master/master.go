@@ -132,6 +132,7 @@ func (m *master) newCore() (*core.Master, error) {
 		Minimum:   cfg.MinAllocatable,
 		NotShared: cfg.NotShared,
 		KeepGPUs:  cfg.FilterGPUs,
+		Region:    region(cfg.Domain),
 		Offering:  cfg.OfferPolicy,
 		Rivals:    rivals,
 		Rand:      rand.New(seed),
@@ -160,6 +161,7 @@ func (m *master) newCore() (*core.Master, error) {
 		AgentRemovalInterval:   cfg.AgentRemovalInterval,
 		RecoveryAgentMinimum:   cfg.RecoveryAgentMinimum,
 		AllocationInterval:     cfg.AllocationInterval,
+		RequireAgentDomain:     cfg.RequireAgentDomain,
 		Whitelist:              hosts,
 		Roles:                  cfg.Roles,
 		RootSubmissions:        cfg.RootSubmissions,
@@ -226,6 +228,9 @@ func (m *master) detect(ctx context.Context, d leader.Detector) error {
 			return err
 		}
 		now = next
+		if err := m.compareRegion(next); err != nil {
+			return err
+		}
 		m.leader.Store(&next)
 		m.cfg.Log.Info("leader detected", zap.String("leader", now.Address), zap.String("master_id", now.ID))
 	}

@@ -64,12 +64,14 @@ func (a *api) masterMembers(d *doc, v *core.Snapshot) {
 	d.doubleAt("activated_slaves", float64(active))
 	d.doubleAt("deactivated_slaves", float64(inactive))
 	d.doubleAt("unreachable_slaves", float64(v.Unreachable))
+	d.domain(a.Info.GetDomain())
 	d.textAt("leader", a.Info.GetPid())
 	d.objectAt("leader_info", func() {
 		d.textAt("id", a.Info.GetId())
 		d.textAt("pid", a.Info.GetPid())
 		d.integerAt("port", int(a.Info.GetPort()))
 		d.textAt("hostname", a.Info.GetHostname())
+		d.domain(a.Info.GetDomain())
 	})
 	if a.Cluster != "" {
 		d.textAt("cluster", a.Cluster)

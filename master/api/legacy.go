@@ -27,9 +27,13 @@ func (d *doc) agentHead(info *mesospb.AgentInfo) {
 			d.attribute(a)
 		}
 	})
-	if info.GetDomain() != nil {
+	d.domain(info.GetDomain())
+}
+
+func (d *doc) domain(domain *mesospb.DomainInfo) {
+	if domain != nil {
 		d.key("domain")
-		d.message(info.GetDomain())
+		d.message(domain)
 	}
 }
 

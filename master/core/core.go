@@ -58,6 +58,7 @@ type Config struct {
 	// come back to a new leader in time; if fewer do, it ends. 0: none.
 	RecoveryAgentMinimum float64
 
+	RequireAgentDomain     bool      // refuse agents that do not say where they are
 	Whitelist              Whitelist // of agents; replaced by Whitelisted
 	Roles                  []string  // whitelist; empty: any role
 	RootSubmissions        bool      // false: frameworks of user root are refused

@@ -62,6 +62,10 @@ func (m *Master) agentSubscribed(ev AgentSubscribed) {
 		m.closeSession(ev.Session, err.Error()) // Mesos drops it as well: nothing that runs is killed
 		return
 	}
+	if why := m.misplaced(ev.Subscribe.GetAgent()); why != "" {
+		m.closeSession(ev.Session, why)
+		return
+	}
 	m.sessions[ev.Session] = &session{id: ev.Session}
 	id := mesos.AgentID(ev.Subscribe.GetAgent().GetId().GetValue())
 	switch {

@@ -16,7 +16,7 @@ const maxHostname = 255
 // AgentSubscribe checks what an agent says of itself: not its tasks, which are
 // looked at one by one.
 func AgentSubscribe(s *linkpb.Subscribe) error {
-	for _, rule := range []func(*linkpb.Subscribe) error{agentPresent, agentHostname, agentPort, agentID, agentResources} {
+	for _, rule := range []func(*linkpb.Subscribe) error{agentPresent, agentHostname, agentPort, agentID, agentDomain, agentResources} {
 		if err := rule(s); err != nil {
 			return err
 		}
@@ -51,6 +51,17 @@ func agentID(s *linkpb.Subscribe) error {
 	}
 	if err := mesos.CheckID(s.GetAgent().GetId().GetValue()); err != nil {
 		return fmt.Errorf("'AgentInfo.id' is invalid: %w", err)
+	}
+	return nil
+}
+
+func agentDomain(s *linkpb.Subscribe) error {
+	fault := s.GetAgent().GetDomain().GetFaultDomain()
+	if fault == nil {
+		return nil
+	}
+	if err := mesos.CheckDomain(fault.GetRegion().GetName(), fault.GetZone().GetName()); err != nil {
+		return fmt.Errorf("'AgentInfo.domain' is invalid: %w", err)
 	}
 	return nil
 }
