@@ -145,10 +145,13 @@ func TestFrameworksTakeOver(t *testing.T) {
 	c.call("DELETE", marathon.url(first)+"/v2/leader", "", 200)
 	marathon.leads(c, first, 1-first)
 	c.marathon = marathon.url(first)
-	var m map[string]float64
-	if err := c.get(c.master+"/metrics/snapshot", &m); err != nil || m["master/frameworks_active"] != 2 || m["master/frameworks_inactive"] != 0 {
-		t.Errorf("frameworks = %v and %v inactive, %v, want the same two", m["master/frameworks_active"], m["master/frameworks_inactive"], err)
-	}
+	c.eventually("the same two frameworks are subscribed", func() error {
+		var m map[string]float64
+		if err := c.get(c.master+"/metrics/snapshot", &m); err != nil || m["master/frameworks_active"] != 2 || m["master/frameworks_inactive"] != 0 {
+			return fmt.Errorf("%v and %v inactive, %v", m["master/frameworks_active"], m["master/frameworks_inactive"], err)
+		}
+		return nil
+	})
 	if after := ids(c.running("web", 3)); !slices.Equal(before, after) {
 		t.Errorf("tasks after the abdication = %v, want %v", after, before)
 	}
