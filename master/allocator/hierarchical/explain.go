@@ -151,7 +151,10 @@ func (h *Allocator) isAsked(c int, q *allocator.Question) bool {
 // pair finds the reasons of one agent and client.
 func (e *explanation) pair(a, c int32) {
 	reasons := e.why(e.now, a, c)
-	if len(reasons) == 0 {
+	switch {
+	case e.offered(a, c):
+		reasons = besideOffer(reasons)
+	case len(reasons) == 0:
 		reasons = because(allocator.OthersFirst)
 	}
 	for _, r := range reasons {
@@ -165,14 +168,23 @@ func (e *explanation) pair(a, c int32) {
 	}
 }
 
-// whyNothing says what NothingFree is due to.
+// besideOffer says first that the client has an offer of the agent to answer; what else there is, is about the rest of the
+// agent, and that nothing is left is due to the offer.
+func besideOffer(reasons []allocator.Reason) []allocator.Reason {
+	out := because(allocator.OfferedToItself)
+	for _, r := range reasons {
+		if r.Name != allocator.NothingFree && r.Name != allocator.OfferedToItself {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+// whyNothing says what NothingFree is due to, for a client without an offer of the agent.
 func (e *explanation) whyNothing(a, c int32) allocator.ReasonName {
 	x := e.agents.at(a)
 	switch {
 	case x.free.empty() && len(x.holdings) == 1 && x.holdings[0].client == c:
-		if e.offered(a, c) {
-			return allocator.OfferedToItself
-		}
 		return allocator.HeldByItself
 	case x.free.empty():
 		for _, held := range x.holdings {

@@ -180,6 +180,33 @@ func TestExplainAllAsksForInsight(t *testing.T) {
 	}
 }
 
+// TestExplainAllOfAnAgentInParts: who holds an offer of what others leave is told so, whatever keeps the rest from it.
+func TestExplainAllOfAnAgentInParts(t *testing.T) {
+	h := newAllocator()
+	h.SetQuota(start, "limited", allocator.Quota{Limits: resources.LimitsOf(resources.Quantity{Name: "cpus", Amount: 0})})
+	for id, role := range map[mesos.FrameworkID]string{"uses": "free", "offers": "limited"} {
+		h.AddFramework(start, allocator.Framework{ID: id, Roles: []string{role}}, true)
+	}
+	used := allocator.Holding{Framework: "uses", Resources: mustParse("cpus:1;mem:512").Allocate("free")}
+	offer := mustParse("mem:512").Allocate("limited")
+	h.AddAgent(start, allocator.Agent{ID: "full", Total: mustParse("cpus:1;mem:1024")},
+		[]allocator.Holding{used, {Framework: "offers", Resources: offer}})
+	h.AddAgent(start, allocator.Agent{ID: "cut", Total: mustParse("cpus:2;mem:1024")},
+		[]allocator.Holding{used, {Framework: "offers", Resources: offer}})
+	for agent, want := range map[mesos.AgentID][]allocator.ReasonName{
+		"full": {allocator.OfferedToItself},
+		"cut":  {allocator.OfferedToItself, allocator.QuotaLimit},
+	} {
+		var got []allocator.ReasonName
+		for _, g := range h.ExplainAll(start, allocator.Question{Framework: "offers", Agent: agent, Insight: insight{}}).Groups {
+			got = append(got, g.Reason)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", agent, diff)
+		}
+	}
+}
+
 func TestHeadroom(t *testing.T) {
 	h := newAllocator()
 	h.AddAgent(start, allocator.Agent{ID: "a", Total: mustParse("cpus:4;mem:4096")}, nil)
