@@ -15,15 +15,25 @@ type refusal struct {
 	why    string
 }
 
-// refusalOf says why a task of f is not launched; nil: it is.
-func (a *Agent) refusalOf(f *framework, t *mesospb.TaskInfo) *refusal {
-	if a.unknownResources(t) {
-		return &refusal{
-			f.lostState(), mesospb.TaskStatus_REASON_RESOURCES_UNKNOWN,
-			"The checkpointed resources being used by the task or task group are unknown to the agent",
+// refusalOf says why tasks of f are not launched; nil: they are. What is wrong with
+// one of a group is wrong with all.
+func (a *Agent) refusalOf(f *framework, o order) *refusal {
+	for _, t := range o.tasks {
+		if a.unknownResources(t) {
+			return &refusal{
+				f.lostState(), mesospb.TaskStatus_REASON_RESOURCES_UNKNOWN,
+				"The checkpointed resources being used by the task or task group are unknown to the agent",
+			}
+		}
+		refusal := a.cannot(t)
+		if refusal != nil && o.group && refusal.reason == mesospb.TaskStatus_REASON_TASK_INVALID {
+			refusal.reason = mesospb.TaskStatus_REASON_TASK_GROUP_INVALID
+		}
+		if refusal != nil {
+			return refusal
 		}
 	}
-	return a.cannot(t)
+	return nil
 }
 
 // cannot names the first thing a task asks for that this agent does not do; nil
@@ -67,6 +77,8 @@ func containerOf(t *mesospb.TaskInfo) *mesospb.TaskInfo {
 // beyondExecutor names a field that the built-in executor cannot serve.
 func beyondExecutor(t *mesospb.TaskInfo) string {
 	switch {
+	case t.GetExecutor().GetType() == mesospb.ExecutorInfo_DEFAULT:
+		return "An executor of type DEFAULT (bring one of type CUSTOM)"
 	case t.GetExecutor() != nil && hasVolume(t):
 		return "A persistent volume of a task with an executor of its own (give it to the executor)"
 	case t.GetExecutor() != nil:

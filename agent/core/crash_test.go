@@ -25,7 +25,7 @@ func TestNothingIsLost(t *testing.T) {
 		c := &chaos{world: newWorld(t, cfg), accepted: map[mesos.TaskID]bool{}, dropped: map[mesos.TaskID]bool{}}
 		c.log = t.Logf
 		actions := []func(*rapid.T){
-			c.run, c.run, c.kill, c.ackSome, c.ackSome, c.writeSome, c.writeSome, c.answerLaunch, c.answerLaunch,
+			c.run, c.run, c.runGroup, c.kill, c.ackSome, c.ackSome, c.writeSome, c.writeSome, c.answerLaunch, c.answerLaunch,
 			c.exit, c.finishDestroy, c.executorActs, c.executorActs, c.executorActs, c.answerProbe, c.answerProbe, c.reconnect, c.tick, c.crash, c.crashInside, c.shutdownFramework,
 		}
 		for range rapid.IntRange(5, 120).Draw(t, "steps") {
@@ -80,6 +80,26 @@ func (c *chaos) run(t *rapid.T) {
 		ev.RunTask.LaunchExecutor = new(rapid.IntRange(0, 4).Draw(t, "known") > 0)
 	}
 	c.deliver(ev)
+}
+
+// runGroup runs some tasks that belong together.
+func (c *chaos) runGroup(t *rapid.T) {
+	if !c.online() {
+		return
+	}
+	fw := testFramework(rapid.SampledFrom([]string{"f1", "f2"}).Draw(t, "framework"), mesospb.FrameworkInfo_Capability_PARTITION_AWARE)
+	executor := testExecutor(fw.GetName(), rapid.SampledFrom([]string{"e1", "e2"}).Draw(t, "executor"))
+	var tasks []*mesospb.TaskInfo
+	for range rapid.IntRange(1, 3).Draw(t, "tasks") {
+		c.tasks++
+		task := testTask(fmt.Sprintf("t%d", c.tasks))
+		task.Executor = executor
+		tasks = append(tasks, task)
+	}
+	if rapid.IntRange(0, 9).Draw(t, "refusable") == 0 {
+		tasks[len(tasks)-1].Resources = []*mesospb.Resource{scalarResource("gpus", 1)}
+	}
+	c.deliver(runGroupEvent(fw, tasks, rapid.IntRange(0, 4).Draw(t, "known") > 0))
 }
 
 // answerProbe tells the outcome of an attempt, perhaps of one that nobody waits for any more.
@@ -262,7 +282,7 @@ func (c *chaos) crash(t *rapid.T) {
 // crashInside crashes after the first few effects of an event.
 func (c *chaos) crashInside(t *rapid.T) {
 	c.budget = new(rapid.IntRange(0, 3).Draw(t, "effects"))
-	rapid.SampledFrom([]func(*rapid.T){c.run, c.kill, c.ackSome, c.writeSome, c.answerLaunch, c.exit, c.tick}).Draw(t, "interrupted")(t)
+	rapid.SampledFrom([]func(*rapid.T){c.run, c.runGroup, c.kill, c.ackSome, c.writeSome, c.answerLaunch, c.exit, c.tick}).Draw(t, "interrupted")(t)
 	c.budget = nil
 	c.crash(t)
 }

@@ -89,35 +89,39 @@ func (x *executor) trim() {
 	})
 }
 
-// runUnder stores a task for a framework's own executor, which is launched unless
+// runUnder stores tasks for a framework's own executor, which is launched unless
 // it runs. launch says whether the master counts on a launch: if it does not, and
 // there is no executor, the one it knows of has ended.
-func (a *Agent) runUnder(now time.Time, t *task, launch bool, records []*checkpointpb.Record) {
-	f := t.framework
-	x := f.liveExecutor(mesos.ExecutorID(t.info.GetExecutor().GetExecutorId().GetValue()))
+func (a *Agent) runUnder(now time.Time, tasks []*task, launch bool, records []*checkpointpb.Record) {
+	f, info := tasks[0].framework, tasks[0].info.GetExecutor()
+	x := f.liveExecutor(mesos.ExecutorID(info.GetExecutorId().GetValue()))
 	switch {
 	case x != nil && x.own.ending:
-		a.dropTask(now, t, "Executor terminating", records)
+		a.turnDown(now, tasks, records, withoutExecutor(f, "Executor terminating"), nil)
 		return
 	case x == nil && !launch:
-		a.dropTask(now, t, "Executor terminated", records)
+		a.turnDown(now, tasks, records, withoutExecutor(f, "Executor terminated"), nil)
 		return
 	case x == nil:
-		x = a.addOwn(f, t.info.GetExecutor(), a.newContainerID())
+		x = a.addOwn(f, info, a.newContainerID())
 		records = append(records, x.record())
 	}
-	x.join(t)
+	for _, t := range tasks {
+		x.join(t)
+		records = append(records, t.record())
+	}
 	a.persist(func(now time.Time) {
-		t.durable = true
+		for _, t := range tasks {
+			t.durable = true
+		}
 		a.launchOwn(now, x)
 		a.deliver(x)
-	}, append(records, t.record())...)
+	}, records...)
 }
 
-// dropTask refuses a task because there is no executor for it.
-func (a *Agent) dropTask(now time.Time, t *task, why string, records []*checkpointpb.Record) {
-	s := a.agentStatus(now, t, t.framework.lostState(), mesospb.TaskStatus_REASON_EXECUTOR_TERMINATED, why)
-	a.store(now, t, nil, append(records, t.record()), s)
+// withoutExecutor is what becomes of tasks of f because there is no executor for them.
+func withoutExecutor(f *framework, why string) *refusal {
+	return &refusal{f.lostState(), mesospb.TaskStatus_REASON_EXECUTOR_TERMINATED, why}
 }
 
 // launchOwn starts an executor whose intent is durable, unless nobody wants it any more.
@@ -251,14 +255,14 @@ func (a *Agent) grace(x *executor) time.Duration {
 }
 
 // killUnder asks an executor to end one of its tasks. One that it does not have
-// yet never comes to it.
+// yet never comes to it, and neither do those of its group.
 func (a *Agent) killUnder(now time.Time, t *task, policy *mesospb.KillPolicy) {
 	x := t.executor
 	switch {
 	case t.framework.removing || mesos.Terminal(t.state) || x.phase >= ended:
 		a.refuse("kill of task", string(t.id), "it is ending already")
 	case !t.sent:
-		a.update(now, t, nil, a.unlaunchedStatus(now, t))
+		a.storeEach(now, x.with(t), nil, nil, func(t *task) *mesospb.TaskStatus { return a.unlaunchedStatus(now, t) })
 		if x.own.subscribed && !x.own.served && len(x.live()) == 0 {
 			a.shutdownOwn(now, x) // it was started for nothing
 		}
@@ -292,10 +296,33 @@ func (a *Agent) deliver(x *executor) {
 		return
 	}
 	a.emit(Resize{Container: x.container, Limits: a.ownLimits(x)})
+	x.own.served = true
 	for _, t := range ready {
-		t.sent, x.own.served = true, true
-		a.tell(x, &executorpb.Event{Type: executorpb.Event_LAUNCH.Enum(), Launch: &executorpb.Event_Launch{Task: t.info}})
+		if !t.sent {
+			a.tell(x, launchEvent(t, x.with(t)))
+		}
 	}
+}
+
+// with yields t and the others of its group that are not over.
+func (x *executor) with(t *task) []*task {
+	if t.group == "" {
+		return []*task{t}
+	}
+	return slices.DeleteFunc(x.live(), func(other *task) bool { return other.group != t.group })
+}
+
+// launchEvent gives an executor a task, or all of its group.
+func launchEvent(t *task, all []*task) *executorpb.Event {
+	var group mesospb.TaskGroupInfo
+	for _, one := range all {
+		one.sent = true
+		group.Tasks = append(group.Tasks, one.info)
+	}
+	if t.group == "" {
+		return &executorpb.Event{Type: executorpb.Event_LAUNCH.Enum(), Launch: &executorpb.Event_Launch{Task: t.info}}
+	}
+	return &executorpb.Event{Type: executorpb.Event_LAUNCH_GROUP.Enum(), LaunchGroup: &executorpb.Event_LaunchGroup{TaskGroup: &group}}
 }
 
 // exitedOwn stores how the tasks of an executor end with it.

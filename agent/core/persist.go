@@ -86,6 +86,9 @@ func (t *task) record() *checkpointpb.Record {
 	if t.executor != nil {
 		r.ContainerId = t.executor.wireContainer()
 	}
+	if t.group != "" {
+		r.Group = &t.group
+	}
 	return &checkpointpb.Record{Task: r}
 }
 

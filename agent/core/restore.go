@@ -88,7 +88,9 @@ func (a *Agent) rebuildTask(r *checkpointpb.Task) {
 	if f == nil {
 		return // its framework went in the same write; Check would have said otherwise
 	}
-	t := &task{framework: f, id: mesos.TaskID(r.GetTaskId().GetValue()), info: r.GetInfo(), state: mesospb.TaskState_TASK_STAGING}
+	t := &task{
+		framework: f, id: mesos.TaskID(r.GetTaskId().GetValue()), info: r.GetInfo(), group: r.GetGroup(), state: mesospb.TaskState_TASK_STAGING,
+	}
 	f.tasks = append(f.tasks, t)
 	id := r.GetContainerId().GetValue()
 	switch {

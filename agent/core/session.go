@@ -178,6 +178,8 @@ func (a *Agent) dispatch(now time.Time, e *linkpb.Event) {
 		a.acknowledgeOperation(e.GetAcknowledgeOperation())
 	case t == linkpb.Event_RUN_TASK:
 		a.runTask(now, e.GetRunTask())
+	case t == linkpb.Event_RUN_GROUP:
+		a.runGroup(now, e.GetRunGroup())
 	case t == linkpb.Event_KILL_TASK:
 		a.killTask(now, e.GetKillTask())
 	case t == linkpb.Event_ACKNOWLEDGE:

@@ -18,6 +18,7 @@ type task struct {
 	executor  *executor // nil for one that was refused without a launch
 	id        mesos.TaskID
 	info      *mesospb.TaskInfo
+	group     string // the same for those that begin together; "": it is alone
 
 	state    mesospb.TaskState     // the newest, stored or not
 	unstored []*mesospb.TaskStatus // updates that Checkpoints under way will make durable
@@ -33,61 +34,113 @@ type task struct {
 	sent    bool // and the executor was given it, or may have been
 }
 
-// runTask takes a task: it is stored, and then its container is launched.
+// An order is what the master wants run: a task, or a group of tasks that begin
+// together or not at all.
+type order struct {
+	framework *mesospb.FrameworkInfo
+	tasks     []*mesospb.TaskInfo
+	group     bool
+	launch    bool // of their executor: the master counts on it
+}
+
 func (a *Agent) runTask(now time.Time, e *linkpb.RunTask) {
-	info := e.GetTask()
-	if why := a.unfit(e); why != "" {
-		a.refuse("task", info.GetTaskId().GetValue(), why)
+	a.take(now, order{framework: e.GetFramework(), tasks: []*mesospb.TaskInfo{e.GetTask()}, launch: e.GetLaunchExecutor()})
+}
+
+func (a *Agent) runGroup(now time.Time, e *linkpb.RunGroup) {
+	a.take(now, order{framework: e.GetFramework(), tasks: e.GetTasks(), group: true, launch: e.GetLaunchExecutor()})
+}
+
+// take takes what the master wants run: it is stored, and then launched.
+func (a *Agent) take(now time.Time, o order) {
+	if id, why := a.unfit(o); why != "" {
+		a.refuse("task", id, why)
 		return
 	}
-	f, changed := a.meet(e.GetFramework())
-	t := &task{framework: f, id: mesos.TaskID(info.GetTaskId().GetValue()), info: info, state: mesospb.TaskState_TASK_STAGING}
-	f.tasks = append(f.tasks, t)
-	t.stream.Resume(now) // a master that sends tasks takes updates
+	f, changed := a.meet(o.framework)
+	tasks := a.addTasks(now, f, o)
 	var records []*checkpointpb.Record
 	if changed {
 		records = append(records, f.record())
 	}
-	if refusal := a.refusalOf(f, info); refusal != nil {
-		status := a.agentStatus(now, t, refusal.state, refusal.reason, refusal.why)
-		a.store(now, t, func(time.Time) { a.denyExecutor(t, e) }, append(records, t.record()), status)
+	if refusal := a.refusalOf(f, o); refusal != nil {
+		a.turnDown(now, tasks, records, refusal, func(time.Time) { a.denyExecutor(tasks[0], o.launch) })
 		return
 	}
-	if info.GetExecutor() != nil {
-		a.runUnder(now, t, e.GetLaunchExecutor(), records)
+	if tasks[0].info.GetExecutor() != nil {
+		a.runUnder(now, tasks, o.launch, records)
 		return
 	}
-	t.probes = newProbes(info)
+	t := tasks[0]
+	t.probes = newProbes(t.info)
 	x := a.newExecutor(t)
 	a.persist(func(time.Time) { a.launch(x) }, append(records, t.record())...)
 }
 
-// denyExecutor tells a master that counts on the launch of an executor that there
-// is none.
-func (a *Agent) denyExecutor(t *task, e *linkpb.RunTask) {
+// addTasks makes what is wanted tasks of f.
+func (a *Agent) addTasks(now time.Time, f *framework, o order) (tasks []*task) {
+	group := ""
+	if o.group {
+		group = string(a.newContainerID()) // not one, but as unique
+	}
+	for _, info := range o.tasks {
+		t := &task{
+			framework: f, id: mesos.TaskID(info.GetTaskId().GetValue()), info: info, group: group, state: mesospb.TaskState_TASK_STAGING,
+		}
+		t.stream.Resume(now) // a master that sends tasks takes updates
+		tasks = append(tasks, t)
+	}
+	f.tasks = append(f.tasks, tasks...)
+	return tasks
+}
+
+// turnDown stores that tasks are not run, with records and all at once; then follows.
+func (a *Agent) turnDown(now time.Time, tasks []*task, records []*checkpointpb.Record, r *refusal, then func(time.Time)) {
+	for _, t := range tasks {
+		records = append(records, t.record())
+	}
+	a.storeEach(now, tasks, then, records, func(t *task) *mesospb.TaskStatus {
+		return a.agentStatus(now, t, r.state, r.reason, r.why)
+	})
+}
+
+// denyExecutor tells a master that counts on the launch of a task's executor that
+// there is none.
+func (a *Agent) denyExecutor(t *task, launch bool) {
 	x := t.info.GetExecutor()
-	if x != nil && e.GetLaunchExecutor() && t.framework.liveExecutor(mesos.ExecutorID(x.GetExecutorId().GetValue())) == nil {
+	if x != nil && launch && t.framework.liveExecutor(mesos.ExecutorID(x.GetExecutorId().GetValue())) == nil {
 		a.sendExited(t.framework, x, 0)
 	}
 }
 
-// unfit says why a task is none of this agent's business, "" if it is.
-func (a *Agent) unfit(e *linkpb.RunTask) string {
-	id := frameworkID(e.GetFramework().GetId())
+// unfit says of a task that is wanted why it is none of this agent's business;
+// why is "" if all of them are.
+func (a *Agent) unfit(o order) (task, why string) {
+	id := frameworkID(o.framework.GetId())
 	f := a.framework(id)
-	switch {
-	case a.leaving != "":
-		return "the agent is ending"
-	case id == "" || e.GetTask().GetTaskId().GetValue() == "":
-		return "it lacks an id"
-	case mesos.AgentID(e.GetTask().GetAgentId().GetValue()) != a.id():
-		return fmt.Sprintf("it is for agent '%s'", e.GetTask().GetAgentId().GetValue())
-	case f != nil && f.removing:
-		return "its framework is being removed"
-	case f != nil && f.task(mesos.TaskID(e.GetTask().GetTaskId().GetValue())) != nil:
-		return "it is known already"
+	if len(o.tasks) == 0 {
+		return "", "its group is empty"
 	}
-	return ""
+	seen := map[string]bool{}
+	for _, t := range o.tasks {
+		task := t.GetTaskId().GetValue()
+		switch {
+		case a.leaving != "":
+			return task, "the agent is ending"
+		case f != nil && f.removing:
+			return task, "its framework is being removed"
+		case id == "" || task == "":
+			return task, "it lacks an id"
+		case mesos.AgentID(t.GetAgentId().GetValue()) != a.id():
+			return task, fmt.Sprintf("it is for agent '%s'", t.GetAgentId().GetValue())
+		case f != nil && f.task(mesos.TaskID(task)) != nil || seen[task]:
+			return task, "it is known already"
+		case o.group && (t.Executor == nil || t.GetExecutor().GetExecutorId().GetValue() != o.tasks[0].GetExecutor().GetExecutorId().GetValue()):
+			return task, "it is in a group and has no executor, or another one"
+		}
+		seen[task] = true
+	}
+	return "", ""
 }
 
 // update records new statuses of t, stores them, and then sends them in turn;
@@ -98,6 +151,34 @@ func (a *Agent) update(now time.Time, t *task, then func(now time.Time), statuse
 
 // store is update with other records in the same write, all or none.
 func (a *Agent) store(now time.Time, t *task, then func(now time.Time), records []*checkpointpb.Record, statuses ...*mesospb.TaskStatus) {
+	n := a.proceed(t, statuses)
+	a.persist(func(now time.Time) {
+		a.stored(now, t, n)
+		if then != nil {
+			then(now)
+		}
+	}, append(records, t.progress())...)
+}
+
+// storeEach is store for tasks that have the same fate: one update for each.
+func (a *Agent) storeEach(now time.Time, tasks []*task, then func(now time.Time), records []*checkpointpb.Record, status func(*task) *mesospb.TaskStatus) {
+	counts := make([]int, len(tasks))
+	for i, t := range tasks {
+		counts[i] = a.proceed(t, []*mesospb.TaskStatus{status(t)})
+		records = append(records, t.progress())
+	}
+	a.persist(func(now time.Time) {
+		for i, t := range tasks {
+			a.stored(now, t, counts[i])
+		}
+		if then != nil {
+			then(now)
+		}
+	}, records...)
+}
+
+// proceed makes statuses, as far as they are legal, the newest of t; they are to be stored.
+func (a *Agent) proceed(t *task, statuses []*mesospb.TaskStatus) int {
 	statuses = a.legal(t, statuses)
 	for _, s := range statuses {
 		t.state = s.GetState()
@@ -105,12 +186,7 @@ func (a *Agent) store(now time.Time, t *task, then func(now time.Time), records 
 		a.counters.count(s.GetState())
 	}
 	t.unstored = append(t.unstored, statuses...)
-	a.persist(func(now time.Time) {
-		a.stored(now, t, len(statuses))
-		if then != nil {
-			then(now)
-		}
-	}, append(records, t.progress())...)
+	return len(statuses)
 }
 
 // legal leaves out updates that the state table forbids. There are none unless

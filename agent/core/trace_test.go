@@ -100,6 +100,12 @@ func play(t *testing.T, w *world, line string) []Effect {
 			ev.RunTask.LaunchExecutor = new(true)
 		}
 		return w.deliver(ev)
+	case "run-group": // fw t1,t2 as run
+		var tasks []*mesospb.TaskInfo
+		for id := range strings.SplitSeq(arg(2), ",") {
+			tasks = append(tasks, playTask(t, append([]string{words[0], words[1], id}, words[3:]...)))
+		}
+		return w.deliver(runGroupEvent(playFramework(words), tasks, strings.Contains(line, " launch")))
 	case "subscribe-executor": // fw executor, the tasks it has
 		return w.subscribe(arg(1), arg(2), words[3:])
 	case "says": // fw executor task state n
@@ -194,6 +200,8 @@ func playTask(t *testing.T, words []string) *mesospb.TaskInfo {
 			task.Container = &mesospb.ContainerInfo{Type: mesospb.ContainerInfo_MESOS.Enum()}
 		case "executor":
 			task.Command, task.Executor = nil, testExecutor(words[1], value)
+		case "default":
+			task.Executor.Type, task.Executor.Command = mesospb.ExecutorInfo_DEFAULT.Enum(), nil
 		case "agent":
 			task.AgentId = &mesospb.AgentID{Value: &value}
 		}

@@ -42,6 +42,7 @@ type world struct {
 	told    map[mesos.TaskID]mesospb.TaskState     // what the last Subscribe said
 	doomed  []mesos.ContainerID                    // to be destroyed
 	begun   map[mesos.TaskID]bool                  // tasks whose container was launched
+	groups  map[string]int                         // how many tasks are in the group of a task
 	budget  *int                                   // how many effects are still performed before a crash; nil is all
 	log     func(format string, args ...any)       // tells each step; nil is silent
 	fail    func(format string, args ...any)       // reports a broken rule
@@ -60,7 +61,7 @@ func newWorld(t interface{ Fatalf(string, ...any) }, cfg Config) *world {
 	w := &world{
 		cfg: cfg, now: time.Unix(1000, 0),
 		boxes: map[mesos.ContainerID]*box{}, names: map[mesos.ContainerID]string{},
-		inbox: map[mesos.TaskID][]*mesospb.TaskStatus{}, durable: map[string]bool{}, begun: map[mesos.TaskID]bool{}, acked: map[string]bool{}, streams: map[Stream][]*executorpb.Event{},
+		inbox: map[mesos.TaskID][]*mesospb.TaskStatus{}, durable: map[string]bool{}, begun: map[mesos.TaskID]bool{}, acked: map[string]bool{}, groups: map[string]int{}, streams: map[Stream][]*executorpb.Event{},
 		fail: t.Fatalf,
 	}
 	w.boot(false)
@@ -212,8 +213,17 @@ func (w *world) tell(e Tell) {
 			return r.GetTask().GetTaskId().GetValue() == id.GetValue()
 		})
 	}
-	if t := e.Event.GetLaunch().GetTask(); t != nil && !stored(t.GetTaskId()) {
-		w.fail("task %s is given to its executor before that is durable", t.GetTaskId().GetValue())
+	tasks := e.Event.GetLaunchGroup().GetTaskGroup().GetTasks()
+	if t := e.Event.GetLaunch().GetTask(); t != nil {
+		tasks = append(tasks, t)
+	}
+	for _, t := range tasks {
+		if !stored(t.GetTaskId()) {
+			w.fail("task %s is given to its executor before that is durable", t.GetTaskId().GetValue())
+		}
+		if n := max(w.groups[t.GetTaskId().GetValue()], 1); n != len(tasks) {
+			w.fail("task %s is one of %d in a group, and is given to its executor with %d", t.GetTaskId().GetValue(), n, len(tasks))
+		}
 	}
 }
 
@@ -281,6 +291,9 @@ func (w *world) connect() []Effect {
 func (w *world) deliver(e *linkpb.Event) []Effect {
 	w.seq++
 	e.Seq = new(w.seq)
+	for _, t := range e.GetRunGroup().GetTasks() {
+		w.groups[t.GetTaskId().GetValue()] = len(e.GetRunGroup().GetTasks())
+	}
 	return w.step(Received{Session: w.session, Event: e})
 }
 
@@ -304,6 +317,10 @@ func (w *world) ack(fw string, s *mesospb.TaskStatus) []Effect {
 
 func runEvent(fw *mesospb.FrameworkInfo, task *mesospb.TaskInfo) *linkpb.Event {
 	return &linkpb.Event{Type: linkpb.Event_RUN_TASK.Enum(), RunTask: &linkpb.RunTask{Framework: fw, Task: task}}
+}
+
+func runGroupEvent(fw *mesospb.FrameworkInfo, tasks []*mesospb.TaskInfo, launch bool) *linkpb.Event {
+	return &linkpb.Event{Type: linkpb.Event_RUN_GROUP.Enum(), RunGroup: &linkpb.RunGroup{Framework: fw, Tasks: tasks, LaunchExecutor: &launch}}
 }
 
 func killEvent(fw, task string, grace *time.Duration) *linkpb.Event {
@@ -449,6 +466,8 @@ func (w *world) showRecord(r *checkpointpb.Record) string {
 func showEvent(e *executorpb.Event) string {
 	text := e.GetType().String()
 	switch {
+	case e.LaunchGroup != nil:
+		text += " " + strings.Join(showAll(e.GetLaunchGroup().GetTaskGroup().GetTasks(), func(t *mesospb.TaskInfo) string { return t.GetTaskId().GetValue() }), " ")
 	case e.Launch != nil:
 		text += " " + e.GetLaunch().GetTask().GetTaskId().GetValue()
 	case e.Kill != nil:

@@ -1,6 +1,6 @@
 // Command pool runs shell commands, each as a task, under one executor of its own
 // per agent: starting a task costs a message and not a container. It exits with 1
-// if any failed. The executor is the program in ../pool-executor.
+// if any failed. With -group they begin together, on one agent, or not at all. The executor is the program in ../pool-executor.
 package main
 
 import (
@@ -18,6 +18,7 @@ import (
 // pool launches its commands in order, as far as offers reach.
 type pool struct {
 	executor string // the program, as agents find it
+	group    bool
 	commands []string
 	next     int
 	ended    map[string]bool
@@ -26,8 +27,8 @@ type pool struct {
 }
 
 const (
-	taskCPUs, taskMem         = 0.1, 16.0
-	executorCPUs, executorMem = 0.1, 32.0
+	taskCPUs, taskMem                       = 0.1, 16.0
+	executorCPUs, executorMem, executorDisk = 0.1, 32.0, 1.0
 )
 
 // Subscribed implements scheduler.Scheduler.
@@ -40,28 +41,40 @@ func (p *pool) Offers(ctx context.Context, s *scheduler.Session, offers []*mesos
 		if agent := o.GetAgentId().GetValue(); !p.agents[agent] {
 			cpus, mem = cpus-executorCPUs, mem-executorMem
 		}
+		n := float64(len(p.commands))
+		if p.group && (cpus < n*taskCPUs || mem < n*taskMem) {
+			cpus = 0 // not here
+		}
 		var tasks []*mesospb.TaskInfo
 		for p.next < len(p.commands) && cpus >= taskCPUs && mem >= taskMem {
-			tasks = append(tasks, p.task(o))
+			tasks = append(tasks, p.task(s, o))
 			cpus, mem = cpus-taskCPUs, mem-taskMem
 		}
-		if err := s.Accept(ctx, []*mesospb.OfferID{o.GetId()}, nil, scheduler.Launch(tasks...)); err != nil {
+		if err := s.Accept(ctx, []*mesospb.OfferID{o.GetId()}, nil, p.launch(tasks)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+func (p *pool) launch(tasks []*mesospb.TaskInfo) *mesospb.Offer_Operation {
+	if p.group && len(tasks) > 0 {
+		return scheduler.LaunchGroup(tasks[0].GetExecutor(), tasks...)
+	}
+	return scheduler.Launch(tasks...)
+}
+
 // task is the next one, on the agent of an offer.
-func (p *pool) task(o *mesospb.Offer) *mesospb.TaskInfo {
+func (p *pool) task(s *scheduler.Session, o *mesospb.Offer) *mesospb.TaskInfo {
 	id := fmt.Sprintf("command-%d", p.next)
 	t := &mesospb.TaskInfo{
 		Name: &id, TaskId: &mesospb.TaskID{Value: &id}, AgentId: o.GetAgentId(), Data: []byte(p.commands[p.next]),
 		Resources: []*mesospb.Resource{resource("cpus", taskCPUs), resource("mem", taskMem)},
 		Executor: &mesospb.ExecutorInfo{
+			Type: mesospb.ExecutorInfo_CUSTOM.Enum(), FrameworkId: &mesospb.FrameworkID{Value: new(s.FrameworkID())},
 			ExecutorId: &mesospb.ExecutorID{Value: new("pool")}, Name: new("pool of commands"),
 			Command:   &mesospb.CommandInfo{Shell: new(false), Value: &p.executor},
-			Resources: []*mesospb.Resource{resource("cpus", executorCPUs), resource("mem", executorMem)},
+			Resources: []*mesospb.Resource{resource("cpus", executorCPUs), resource("mem", executorMem), resource("disk", executorDisk)},
 		},
 	}
 	p.agents[o.GetAgentId().GetValue()] = true
@@ -104,6 +117,7 @@ func main() {
 	master := flag.String("master", "127.0.0.1:5050", "address of the master")
 	user := flag.String("user", os.Getenv("USER"), "user to run as")
 	flag.StringVar(&p.executor, "executor", "/usr/local/bin/pool-executor", "path of pool-executor on the agents")
+	flag.BoolVar(&p.group, "group", false, "run all commands as one task group")
 	flag.Usage = func() {
 		fmt.Fprintln(flag.CommandLine.Output(), "usage: pool [flags] COMMAND...")
 		flag.PrintDefaults()

@@ -2,6 +2,7 @@ package local_test
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -89,6 +90,37 @@ func TestEndToEndExecutor(t *testing.T) {
 		}
 		return nil
 	})
+	c.idle()
+}
+
+// TestEndToEndGroup: tasks that belong together begin together under the example's
+// executor.
+func TestEndToEndGroup(t *testing.T) {
+	c := newCluster(t)
+	c.start()
+	dir, err := os.MkdirTemp("", "pool")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	if err := os.Chmod(dir, 0o777|os.ModeSticky); err != nil {
+		t.Fatal(err)
+	}
+	met := filepath.Join(dir, "met")
+	meet := fmt.Sprintf("touch %[1]s.$TASK_ID; while [ ! -e %[1]s.command-0 -o ! -e %[1]s.command-1 ]; do sleep 0.05; done", met)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	framework := exec.CommandContext(ctx, build(t, dir, "pool"), "-master", strings.TrimPrefix(c.master, "http://"), "-user", user(), "-group",
+		"-executor", build(t, dir, "pool-executor"), meet, meet+"; exit 3")
+	out, err := framework.CombinedOutput()
+	if err == nil {
+		t.Error("pool = nil, want that one command failed")
+	}
+	for _, want := range []string{"command-0 ended: TASK_FINISHED", "command-1 ended: TASK_FAILED Command ended: exit status 3"} {
+		if !strings.Contains(string(out), want) {
+			t.Errorf("pool does not say %q:\n%s", want, out)
+		}
+	}
 	c.idle()
 }
 

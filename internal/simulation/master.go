@@ -226,8 +226,8 @@ func (m *masterNode) perform(e mastercore.Effect) {
 // checked: an agent that is deactivated, drained or gone, as far as this master
 // knows, is given no work.
 func (m *masterNode) checked(e mastercore.SendAgent) *linkpb.Event {
-	if e.Event.GetType() == linkpb.Event_RUN_TASK {
-		if id := e.Event.GetRunTask().GetTask().GetAgentId().GetValue(); m.retired[id] {
+	for _, t := range append(e.Event.GetRunGroup().GetTasks(), e.Event.GetRunTask().GetTask()) {
+		if id := t.GetAgentId().GetValue(); m.retired[id] {
 			m.c.violate("%s launches on agent %s, which is deactivated, drained or gone", m.name, id)
 		}
 	}

@@ -156,9 +156,7 @@ func (m *Master) operate(acc *acceptance, op *mesospb.Offer_Operation) {
 	case mesospb.Offer_Operation_LAUNCH:
 		m.launch(acc, op)
 	case mesospb.Offer_Operation_LAUNCH_GROUP:
-		for _, t := range tasksOf(op) {
-			m.refuseTask(acc.framework, t, mesospb.TaskState_TASK_ERROR, mesospb.TaskStatus_REASON_TASK_GROUP_INVALID, unsupported(op.GetType().String()))
-		}
+		m.launchGroup(acc, op)
 	default:
 		m.transform(acc, op)
 	}
@@ -200,10 +198,10 @@ func (m *Master) launch(acc *acceptance, op *mesospb.Offer_Operation) {
 // to the role of the offers.
 func launchResources(op *mesospb.Offer_Operation, role string) ([]resources.Resources, error) {
 	if op.Id != nil {
-		return nil, errors.New("The `id` field cannot be set on LAUNCH operations")
+		return nil, fmt.Errorf("The `id` field cannot be set on %s operations", op.GetType())
 	}
 	var used []resources.Resources
-	for _, t := range op.GetLaunch().GetTaskInfos() {
+	for _, t := range tasksOf(op) {
 		r, err := resources.FromProto(t.GetResources())
 		if err != nil {
 			return nil, err
@@ -212,6 +210,9 @@ func launchResources(op *mesospb.Offer_Operation, role string) ([]resources.Reso
 			return nil, err
 		}
 		used = append(used, allocateRest(r, role))
+	}
+	if _, err := resources.FromProto(op.GetLaunchGroup().GetExecutor().GetResources()); err != nil {
+		return nil, err
 	}
 	return used, nil
 }
@@ -228,17 +229,23 @@ func allocateRest(r resources.Resources, role string) resources.Resources {
 
 // validTask applies the rules of mesos-api 10.1, in order.
 func (m *Master) validTask(acc *acceptance, t *mesospb.TaskInfo, used resources.Resources) error {
+	rules := m.taskRules(acc)
+	rules.Used = used
+	return validation.Task(t, rules)
+}
+
+// taskRules is what all tasks are held to that use the same offers.
+func (m *Master) taskRules(acc *acceptance) validation.TaskRules {
 	f := acc.framework
-	return validation.Task(t, validation.TaskRules{
+	return validation.TaskRules{
 		Framework: f.id,
 		Agent:     acc.agent.id,
-		Used:      used,
 		Offered:   acc.left,
 		Limits:    acc.agent.can(mesospb.AgentInfo_Capability_TASK_RESOURCE_LIMITS),
 		Active:    func(id mesos.TaskID) bool { _, ok := m.activeTask(f, id); return ok },
 		Lost:      func(id mesos.TaskID) bool { _, ok := m.unreachableTask(f, id); return ok },
 		Executor:  func(id mesos.ExecutorID) *mesospb.ExecutorInfo { return acc.agent.runningExecutor(f, id) },
-	})
+	}
 }
 
 func (m *Master) invalidTask(f *framework, t *mesospb.TaskInfo, err error) {

@@ -12,13 +12,19 @@ import (
 // fullExecutor is an executor that says in full whose it is and what it uses;
 // nil stays nil. Its resources have been read already (mesos-api 9.2).
 func fullExecutor(f *framework, x *mesospb.ExecutorInfo, role string) *mesospb.ExecutorInfo {
+	full := allocatedExecutor(x, role)
+	if full != nil && full.FrameworkId == nil {
+		full.FrameworkId = frameworkID(f.id)
+	}
+	return full
+}
+
+// allocatedExecutor is an executor that says in full what it uses; nil stays nil.
+func allocatedExecutor(x *mesospb.ExecutorInfo, role string) *mesospb.ExecutorInfo {
 	if x == nil {
 		return nil
 	}
 	full := proto.CloneOf(x)
-	if full.FrameworkId == nil {
-		full.FrameworkId = frameworkID(f.id)
-	}
 	used, _ := resources.FromProto(x.GetResources())
 	full.Resources = allocateRest(used, role).Proto(resources.PostRefinement)
 	return full

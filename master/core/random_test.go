@@ -94,7 +94,7 @@ func worldConfig(optimistic bool) Config {
 func newWorld(t *rapid.T) *world {
 	w := &world{t: t, m: New(worldConfig(rapid.Bool().Draw(t, "optimistic"))), now: time.Unix(1000, 0), streams: map[Stream]mesos.FrameworkID{}, offers: map[mesos.OfferID]*mesospb.Offer{}}
 	for i := range 3 {
-		total := (&traceResources{cpus: 4, mem: 1024, port: 31000}).proto()
+		total := (&traceResources{cpus: 4, mem: 1024, port: 31000, disk: 100}).proto()
 		w.agents = append(w.agents, &worldAgent{
 			info:  &mesospb.AgentInfo{Hostname: new(fmt.Sprintf("h%d", i)), Port: new(int32(5051 + i)), Resources: total},
 			tasks: map[string]*linkpb.TaskState{}, known: map[string]*mesospb.FrameworkInfo{},
@@ -105,14 +105,17 @@ func newWorld(t *rapid.T) *world {
 }
 
 type traceResources struct {
-	cpus, mem float64
-	port      uint64
+	cpus, mem, disk float64
+	port            uint64
 }
 
 func (r *traceResources) proto() []*mesospb.Resource {
 	list := []*mesospb.Resource{
 		{Name: new("cpus"), Type: mesospb.Value_SCALAR.Enum(), Scalar: &mesospb.Value_Scalar{Value: new(r.cpus)}},
 		{Name: new("mem"), Type: mesospb.Value_SCALAR.Enum(), Scalar: &mesospb.Value_Scalar{Value: new(r.mem)}},
+	}
+	if r.disk > 0 {
+		list = append(list, &mesospb.Resource{Name: new("disk"), Type: mesospb.Value_SCALAR.Enum(), Scalar: &mesospb.Value_Scalar{Value: new(r.disk)}})
 	}
 	if r.port > 0 {
 		list = append(list, &mesospb.Resource{
@@ -194,6 +197,12 @@ func (a *worldAgent) hear(e *linkpb.Event) {
 		a.known[f.GetId().GetValue()] = f
 		task := e.GetRunTask().GetTask()
 		a.tasks[f.GetId().GetValue()+" "+task.GetTaskId().GetValue()] = &linkpb.TaskState{FrameworkId: f.GetId(), Info: task}
+	case linkpb.Event_RUN_GROUP:
+		f := e.GetRunGroup().GetFramework()
+		a.known[f.GetId().GetValue()] = f
+		for _, task := range e.GetRunGroup().GetTasks() {
+			a.tasks[f.GetId().GetValue()+" "+task.GetTaskId().GetValue()] = &linkpb.TaskState{FrameworkId: f.GetId(), Info: task}
+		}
 	case linkpb.Event_SHUTDOWN_FRAMEWORK:
 		maps.DeleteFunc(a.tasks, func(_ string, t *linkpb.TaskState) bool {
 			return t.GetFrameworkId().GetValue() == e.GetShutdownFramework().GetFrameworkId().GetValue()
@@ -388,11 +397,26 @@ func (w *world) launch() {
 			Name: new("t"), TaskId: taskID(fmt.Sprint("t", w.tasks%7)), AgentId: o.GetAgentId(), Resources: used.proto(), Command: &mesospb.CommandInfo{Value: new("x")},
 		})
 	}
+	op := &mesospb.Offer_Operation{Type: mesospb.Offer_Operation_LAUNCH.Enum(), Launch: launch}
+	if rapid.Bool().Draw(w.t, "as a group") {
+		op = groupOf(w.streams[s], launch.TaskInfos)
+	}
 	w.send(s, &schedulerpb.Call{Type: schedulerpb.Call_ACCEPT.Enum(), Accept: &schedulerpb.Call_Accept{
 		OfferIds:   []*mesospb.OfferID{o.GetId()},
-		Operations: []*mesospb.Offer_Operation{{Type: mesospb.Offer_Operation_LAUNCH.Enum(), Launch: launch}},
+		Operations: []*mesospb.Offer_Operation{op},
 		Filters:    &mesospb.Filters{RefuseSeconds: new(float64(rapid.IntRange(-1, 3).Draw(w.t, "refuse")))},
 	}})
+}
+
+// groupOf makes tasks a group under an executor.
+func groupOf(f mesos.FrameworkID, tasks []*mesospb.TaskInfo) *mesospb.Offer_Operation {
+	return &mesospb.Offer_Operation{Type: mesospb.Offer_Operation_LAUNCH_GROUP.Enum(), LaunchGroup: &mesospb.Offer_Operation_LaunchGroup{
+		Executor: &mesospb.ExecutorInfo{
+			Type: mesospb.ExecutorInfo_CUSTOM.Enum(), ExecutorId: executorID("e"), FrameworkId: frameworkID(f), Command: &mesospb.CommandInfo{},
+			Resources: (&traceResources{cpus: 0.5, mem: 32, disk: 1}).proto(),
+		},
+		TaskGroup: &mesospb.TaskGroupInfo{Tasks: tasks},
+	}}
 }
 
 func (w *world) schedulerCalls() {

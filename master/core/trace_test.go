@@ -519,6 +519,9 @@ func (s *scenario) accept(t *testing.T, a args) {
 		}
 		accept.Operations = append(accept.Operations, launch)
 	}
+	for _, spec := range a.named["group"] {
+		accept.Operations = append(accept.Operations, s.group(t, a, spec))
+	}
 	for _, spec := range a.named["op"] {
 		kind, id, _ := strings.Cut(spec, ":")
 		accept.Operations = append(accept.Operations, &mesospb.Offer_Operation{
@@ -526,6 +529,21 @@ func (s *scenario) accept(t *testing.T, a args) {
 		})
 	}
 	s.send(a.words[0], &schedulerpb.Call{Type: schedulerpb.Call_ACCEPT.Enum(), Accept: accept})
+}
+
+// group is a LAUNCH_GROUP: e1|cpus:0.5;mem:32;disk:1|t1|cpus:1|t2|cpus:1
+func (s *scenario) group(t *testing.T, a args, spec string) *mesospb.Offer_Operation {
+	words := strings.Split(spec, "|")
+	launch := &mesospb.Offer_Operation_LaunchGroup{TaskGroup: &mesospb.TaskGroupInfo{}, Executor: &mesospb.ExecutorInfo{
+		Type: mesospb.ExecutorInfo_CUSTOM.Enum(), ExecutorId: executorID(words[0]), Resources: parse(t, words[1]),
+		FrameworkId: frameworkID(mesos.FrameworkID(s.streams[a.words[0]].id)), Command: &mesospb.CommandInfo{Value: new("run")},
+	}}
+	for i := 2; i < len(words); i += 2 {
+		launch.TaskGroup.Tasks = append(launch.TaskGroup.Tasks, &mesospb.TaskInfo{
+			Name: new(words[i]), TaskId: taskID(words[i]), AgentId: agentID(mesos.AgentID(s.long(a.get("on")))), Resources: parse(t, words[i+1]),
+		})
+	}
+	return &mesospb.Offer_Operation{Type: mesospb.Offer_Operation_LAUNCH_GROUP.Enum(), LaunchGroup: launch}
 }
 
 func filters(t *testing.T, a args) *mesospb.Filters {
@@ -882,6 +900,13 @@ func describeLink(e *linkpb.Event) string {
 	case linkpb.Event_RUN_TASK:
 		r, _ := resources.FromProto(e.GetRunTask().GetTask().GetResources())
 		text += " " + e.GetRunTask().GetTask().GetTaskId().GetValue() + " " + r.String()
+	case linkpb.Event_RUN_GROUP:
+		for _, t := range e.GetRunGroup().GetTasks() {
+			text += " " + t.GetTaskId().GetValue()
+		}
+		if e.GetRunGroup().GetLaunchExecutor() {
+			text += " and launch " + e.GetRunGroup().GetTasks()[0].GetExecutor().GetExecutorId().GetValue()
+		}
 	case linkpb.Event_KILL_TASK:
 		text += " " + e.GetKillTask().GetTaskId().GetValue()
 		if p := e.GetKillTask().GetKillPolicy(); p != nil {

@@ -31,12 +31,23 @@ type TaskRules struct {
 // Task checks a task of a LAUNCH by the rules of mesos-api 10.1, in their order.
 // The resources have been read already (9.2).
 func Task(t *mesospb.TaskInfo, r TaskRules) error {
-	for _, rule := range []func(*mesospb.TaskInfo) error{
-		taskID, r.notActive, r.notLost, r.onAgent, killPolicy, maxCompletionTime, taskCheck, taskHealthCheck,
-		usesSomething, usableResources, r.persistenceIDs, r.oneRole, r.notMixed, taskCommand, taskContainer, r.limits,
+	return firstBroken(t, append(r.description(),
 		sharedCgroups, commandOrExecutor, executorType, executorID, r.executorFramework, executorGrace,
 		executorParts, executorCommand, r.sameExecutor, r.withExecutor, r.offered,
-	} {
+	)...)
+}
+
+// description is the rules for what a task says of itself, alone or in a group.
+func (r TaskRules) description() []func(*mesospb.TaskInfo) error {
+	return []func(*mesospb.TaskInfo) error{
+		taskID, r.notActive, r.notLost, r.onAgent, killPolicy, maxCompletionTime, taskCheck, taskHealthCheck,
+		usesSomething, usableResources, r.persistenceIDs, r.oneRole, r.notMixed, taskCommand, taskContainer, r.limits,
+	}
+}
+
+// firstBroken is what the first rule that t breaks says of it.
+func firstBroken(t *mesospb.TaskInfo, rules ...func(*mesospb.TaskInfo) error) error {
+	for _, rule := range rules {
 		if err := rule(t); err != nil {
 			return err
 		}

@@ -363,7 +363,10 @@ type Task struct {
 	Info        *v1.TaskInfo           `protobuf:"bytes,3,opt,name=info" json:"info,omitempty"`
 	// container_id is that of its executor, which may have other tasks and a record
 	// of its own; absent for a task that was refused without a launch.
-	ContainerId   *v1.ContainerID `protobuf:"bytes,4,opt,name=container_id,json=containerId" json:"container_id,omitempty"`
+	ContainerId *v1.ContainerID `protobuf:"bytes,4,opt,name=container_id,json=containerId" json:"container_id,omitempty"`
+	// group is the same for the tasks of a group, which begin together, and never
+	// that of another group; absent for a task that came alone.
+	Group         *string `protobuf:"bytes,5,opt,name=group" json:"group,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -424,6 +427,13 @@ func (x *Task) GetContainerId() *v1.ContainerID {
 		return x.ContainerId
 	}
 	return nil
+}
+
+func (x *Task) GetGroup() string {
+	if x != nil && x.Group != nil {
+		return *x.Group
+	}
+	return ""
 }
 
 // Progress is how far a task has come. It goes when its Task goes.
@@ -851,12 +861,13 @@ const file_mesos_checkpoint_checkpoint_proto_rawDesc = "" +
 	"\tFramework\x12%\n" +
 	"\x02id\x18\x01 \x02(\v2\x15.mesos.v1.FrameworkIDR\x02id\x12+\n" +
 	"\x04info\x18\x02 \x01(\v2\x17.mesos.v1.FrameworkInfoR\x04info\x12\x1a\n" +
-	"\bremoving\x18\x03 \x01(\bR\bremoving\"\xcd\x01\n" +
+	"\bremoving\x18\x03 \x01(\bR\bremoving\"\xe3\x01\n" +
 	"\x04Task\x128\n" +
 	"\fframework_id\x18\x01 \x02(\v2\x15.mesos.v1.FrameworkIDR\vframeworkId\x12)\n" +
 	"\atask_id\x18\x02 \x02(\v2\x10.mesos.v1.TaskIDR\x06taskId\x12&\n" +
 	"\x04info\x18\x03 \x01(\v2\x12.mesos.v1.TaskInfoR\x04info\x128\n" +
-	"\fcontainer_id\x18\x04 \x01(\v2\x15.mesos.v1.ContainerIDR\vcontainerId\"\xe6\x02\n" +
+	"\fcontainer_id\x18\x04 \x01(\v2\x15.mesos.v1.ContainerIDR\vcontainerId\x12\x14\n" +
+	"\x05group\x18\x05 \x01(\tR\x05group\"\xe6\x02\n" +
 	"\bProgress\x128\n" +
 	"\fframework_id\x18\x01 \x02(\v2\x15.mesos.v1.FrameworkIDR\vframeworkId\x12)\n" +
 	"\atask_id\x18\x02 \x02(\v2\x10.mesos.v1.TaskIDR\x06taskId\x12\x1a\n" +

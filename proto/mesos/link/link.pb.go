@@ -179,6 +179,7 @@ const (
 	Event_EXECUTOR_MESSAGE      Event_Type = 10
 	Event_APPLY_OPERATION       Event_Type = 11
 	Event_ACKNOWLEDGE_OPERATION Event_Type = 12
+	Event_RUN_GROUP             Event_Type = 13
 )
 
 // Enum value maps for Event_Type.
@@ -197,6 +198,7 @@ var (
 		10: "EXECUTOR_MESSAGE",
 		11: "APPLY_OPERATION",
 		12: "ACKNOWLEDGE_OPERATION",
+		13: "RUN_GROUP",
 	}
 	Event_Type_value = map[string]int32{
 		"UNKNOWN":               0,
@@ -212,6 +214,7 @@ var (
 		"EXECUTOR_MESSAGE":      10,
 		"APPLY_OPERATION":       11,
 		"ACKNOWLEDGE_OPERATION": 12,
+		"RUN_GROUP":             13,
 	}
 )
 
@@ -892,6 +895,7 @@ type Event struct {
 	ExecutorMessage      *ExecutorMessage      `protobuf:"bytes,11,opt,name=executor_message,json=executorMessage" json:"executor_message,omitempty"`
 	ApplyOperation       *ApplyOperation       `protobuf:"bytes,12,opt,name=apply_operation,json=applyOperation" json:"apply_operation,omitempty"`
 	AcknowledgeOperation *AcknowledgeOperation `protobuf:"bytes,13,opt,name=acknowledge_operation,json=acknowledgeOperation" json:"acknowledge_operation,omitempty"`
+	RunGroup             *RunGroup             `protobuf:"bytes,14,opt,name=run_group,json=runGroup" json:"run_group,omitempty"`
 	unknownFields        protoimpl.UnknownFields
 	sizeCache            protoimpl.SizeCache
 }
@@ -1013,6 +1017,13 @@ func (x *Event) GetApplyOperation() *ApplyOperation {
 func (x *Event) GetAcknowledgeOperation() *AcknowledgeOperation {
 	if x != nil {
 		return x.AcknowledgeOperation
+	}
+	return nil
+}
+
+func (x *Event) GetRunGroup() *RunGroup {
+	if x != nil {
+		return x.RunGroup
 	}
 	return nil
 }
@@ -1188,6 +1199,69 @@ func (x *RunTask) GetLaunchExecutor() bool {
 	return false
 }
 
+// RunGroup launches tasks that begin together under one executor, which all of
+// them name, or not at all.
+type RunGroup struct {
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	Framework *v1.FrameworkInfo      `protobuf:"bytes,1,req,name=framework" json:"framework,omitempty"`
+	Tasks     []*v1.TaskInfo         `protobuf:"bytes,2,rep,name=tasks" json:"tasks,omitempty"`
+	// launch_executor is as in RunTask.
+	LaunchExecutor *bool `protobuf:"varint,3,opt,name=launch_executor,json=launchExecutor" json:"launch_executor,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *RunGroup) Reset() {
+	*x = RunGroup{}
+	mi := &file_mesos_link_link_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RunGroup) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RunGroup) ProtoMessage() {}
+
+func (x *RunGroup) ProtoReflect() protoreflect.Message {
+	mi := &file_mesos_link_link_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RunGroup.ProtoReflect.Descriptor instead.
+func (*RunGroup) Descriptor() ([]byte, []int) {
+	return file_mesos_link_link_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *RunGroup) GetFramework() *v1.FrameworkInfo {
+	if x != nil {
+		return x.Framework
+	}
+	return nil
+}
+
+func (x *RunGroup) GetTasks() []*v1.TaskInfo {
+	if x != nil {
+		return x.Tasks
+	}
+	return nil
+}
+
+func (x *RunGroup) GetLaunchExecutor() bool {
+	if x != nil && x.LaunchExecutor != nil {
+		return *x.LaunchExecutor
+	}
+	return false
+}
+
 // KillTask asks for a task to end.
 type KillTask struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1200,7 +1274,7 @@ type KillTask struct {
 
 func (x *KillTask) Reset() {
 	*x = KillTask{}
-	mi := &file_mesos_link_link_proto_msgTypes[13]
+	mi := &file_mesos_link_link_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1212,7 +1286,7 @@ func (x *KillTask) String() string {
 func (*KillTask) ProtoMessage() {}
 
 func (x *KillTask) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_link_link_proto_msgTypes[13]
+	mi := &file_mesos_link_link_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1225,7 +1299,7 @@ func (x *KillTask) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KillTask.ProtoReflect.Descriptor instead.
 func (*KillTask) Descriptor() ([]byte, []int) {
-	return file_mesos_link_link_proto_rawDescGZIP(), []int{13}
+	return file_mesos_link_link_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *KillTask) GetFrameworkId() *v1.FrameworkID {
@@ -1261,7 +1335,7 @@ type Acknowledge struct {
 
 func (x *Acknowledge) Reset() {
 	*x = Acknowledge{}
-	mi := &file_mesos_link_link_proto_msgTypes[14]
+	mi := &file_mesos_link_link_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1273,7 +1347,7 @@ func (x *Acknowledge) String() string {
 func (*Acknowledge) ProtoMessage() {}
 
 func (x *Acknowledge) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_link_link_proto_msgTypes[14]
+	mi := &file_mesos_link_link_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1286,7 +1360,7 @@ func (x *Acknowledge) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Acknowledge.ProtoReflect.Descriptor instead.
 func (*Acknowledge) Descriptor() ([]byte, []int) {
-	return file_mesos_link_link_proto_rawDescGZIP(), []int{14}
+	return file_mesos_link_link_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Acknowledge) GetFrameworkId() *v1.FrameworkID {
@@ -1320,7 +1394,7 @@ type UpdateFramework struct {
 
 func (x *UpdateFramework) Reset() {
 	*x = UpdateFramework{}
-	mi := &file_mesos_link_link_proto_msgTypes[15]
+	mi := &file_mesos_link_link_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1332,7 +1406,7 @@ func (x *UpdateFramework) String() string {
 func (*UpdateFramework) ProtoMessage() {}
 
 func (x *UpdateFramework) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_link_link_proto_msgTypes[15]
+	mi := &file_mesos_link_link_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1345,7 +1419,7 @@ func (x *UpdateFramework) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateFramework.ProtoReflect.Descriptor instead.
 func (*UpdateFramework) Descriptor() ([]byte, []int) {
-	return file_mesos_link_link_proto_rawDescGZIP(), []int{15}
+	return file_mesos_link_link_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *UpdateFramework) GetFramework() *v1.FrameworkInfo {
@@ -1365,7 +1439,7 @@ type ShutdownFramework struct {
 
 func (x *ShutdownFramework) Reset() {
 	*x = ShutdownFramework{}
-	mi := &file_mesos_link_link_proto_msgTypes[16]
+	mi := &file_mesos_link_link_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1377,7 +1451,7 @@ func (x *ShutdownFramework) String() string {
 func (*ShutdownFramework) ProtoMessage() {}
 
 func (x *ShutdownFramework) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_link_link_proto_msgTypes[16]
+	mi := &file_mesos_link_link_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1390,7 +1464,7 @@ func (x *ShutdownFramework) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShutdownFramework.ProtoReflect.Descriptor instead.
 func (*ShutdownFramework) Descriptor() ([]byte, []int) {
-	return file_mesos_link_link_proto_rawDescGZIP(), []int{16}
+	return file_mesos_link_link_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *ShutdownFramework) GetFrameworkId() *v1.FrameworkID {
@@ -1411,7 +1485,7 @@ type ShutdownExecutor struct {
 
 func (x *ShutdownExecutor) Reset() {
 	*x = ShutdownExecutor{}
-	mi := &file_mesos_link_link_proto_msgTypes[17]
+	mi := &file_mesos_link_link_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1423,7 +1497,7 @@ func (x *ShutdownExecutor) String() string {
 func (*ShutdownExecutor) ProtoMessage() {}
 
 func (x *ShutdownExecutor) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_link_link_proto_msgTypes[17]
+	mi := &file_mesos_link_link_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1436,7 +1510,7 @@ func (x *ShutdownExecutor) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShutdownExecutor.ProtoReflect.Descriptor instead.
 func (*ShutdownExecutor) Descriptor() ([]byte, []int) {
-	return file_mesos_link_link_proto_rawDescGZIP(), []int{17}
+	return file_mesos_link_link_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *ShutdownExecutor) GetFrameworkId() *v1.FrameworkID {
@@ -1468,7 +1542,7 @@ type ApplyOperation struct {
 
 func (x *ApplyOperation) Reset() {
 	*x = ApplyOperation{}
-	mi := &file_mesos_link_link_proto_msgTypes[18]
+	mi := &file_mesos_link_link_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1480,7 +1554,7 @@ func (x *ApplyOperation) String() string {
 func (*ApplyOperation) ProtoMessage() {}
 
 func (x *ApplyOperation) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_link_link_proto_msgTypes[18]
+	mi := &file_mesos_link_link_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1493,7 +1567,7 @@ func (x *ApplyOperation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApplyOperation.ProtoReflect.Descriptor instead.
 func (*ApplyOperation) Descriptor() ([]byte, []int) {
-	return file_mesos_link_link_proto_rawDescGZIP(), []int{18}
+	return file_mesos_link_link_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *ApplyOperation) GetUuid() []byte {
@@ -1530,7 +1604,7 @@ type OperationUpdate struct {
 
 func (x *OperationUpdate) Reset() {
 	*x = OperationUpdate{}
-	mi := &file_mesos_link_link_proto_msgTypes[19]
+	mi := &file_mesos_link_link_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1542,7 +1616,7 @@ func (x *OperationUpdate) String() string {
 func (*OperationUpdate) ProtoMessage() {}
 
 func (x *OperationUpdate) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_link_link_proto_msgTypes[19]
+	mi := &file_mesos_link_link_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1555,7 +1629,7 @@ func (x *OperationUpdate) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OperationUpdate.ProtoReflect.Descriptor instead.
 func (*OperationUpdate) Descriptor() ([]byte, []int) {
-	return file_mesos_link_link_proto_rawDescGZIP(), []int{19}
+	return file_mesos_link_link_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *OperationUpdate) GetUuid() []byte {
@@ -1590,7 +1664,7 @@ type AcknowledgeOperation struct {
 
 func (x *AcknowledgeOperation) Reset() {
 	*x = AcknowledgeOperation{}
-	mi := &file_mesos_link_link_proto_msgTypes[20]
+	mi := &file_mesos_link_link_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1602,7 +1676,7 @@ func (x *AcknowledgeOperation) String() string {
 func (*AcknowledgeOperation) ProtoMessage() {}
 
 func (x *AcknowledgeOperation) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_link_link_proto_msgTypes[20]
+	mi := &file_mesos_link_link_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1615,7 +1689,7 @@ func (x *AcknowledgeOperation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AcknowledgeOperation.ProtoReflect.Descriptor instead.
 func (*AcknowledgeOperation) Descriptor() ([]byte, []int) {
-	return file_mesos_link_link_proto_rawDescGZIP(), []int{20}
+	return file_mesos_link_link_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *AcknowledgeOperation) GetUuid() []byte {
@@ -1700,7 +1774,7 @@ const file_mesos_link_link_proto_rawDesc = "" +
 	"executorId\x12\x12\n" +
 	"\x04data\x18\x03 \x01(\fR\x04data\"5\n" +
 	"\tResources\x12(\n" +
-	"\x05total\x18\x01 \x03(\v2\x12.mesos.v1.ResourceR\x05total\"\xfd\a\n" +
+	"\x05total\x18\x01 \x03(\v2\x12.mesos.v1.ResourceR\x05total\"\xbe\b\n" +
 	"\x05Event\x12\x10\n" +
 	"\x03seq\x18\x01 \x01(\x04R\x03seq\x12)\n" +
 	"\x04type\x18\x02 \x01(\x0e2\x15.souk.link.Event.TypeR\x04type\x125\n" +
@@ -1717,7 +1791,8 @@ const file_mesos_link_link_proto_rawDesc = "" +
 	" \x01(\v2\x1b.souk.link.ShutdownExecutorR\x10shutdownExecutor\x12E\n" +
 	"\x10executor_message\x18\v \x01(\v2\x1a.souk.link.ExecutorMessageR\x0fexecutorMessage\x12B\n" +
 	"\x0fapply_operation\x18\f \x01(\v2\x19.souk.link.ApplyOperationR\x0eapplyOperation\x12T\n" +
-	"\x15acknowledge_operation\x18\r \x01(\v2\x1f.souk.link.AcknowledgeOperationR\x14acknowledgeOperation\"\xf4\x01\n" +
+	"\x15acknowledge_operation\x18\r \x01(\v2\x1f.souk.link.AcknowledgeOperationR\x14acknowledgeOperation\x120\n" +
+	"\trun_group\x18\x0e \x01(\v2\x13.souk.link.RunGroupR\brunGroup\"\x83\x02\n" +
 	"\x04Type\x12\v\n" +
 	"\aUNKNOWN\x10\x00\x12\x0e\n" +
 	"\n" +
@@ -1733,7 +1808,8 @@ const file_mesos_link_link_proto_rawDesc = "" +
 	"\x10EXECUTOR_MESSAGE\x10\n" +
 	"\x12\x13\n" +
 	"\x0fAPPLY_OPERATION\x10\v\x12\x19\n" +
-	"\x15ACKNOWLEDGE_OPERATION\x10\f\"\x98\x01\n" +
+	"\x15ACKNOWLEDGE_OPERATION\x10\f\x12\r\n" +
+	"\tRUN_GROUP\x10\r\"\x98\x01\n" +
 	"\n" +
 	"Registered\x12,\n" +
 	"\bagent_id\x18\x01 \x02(\v2\x11.mesos.v1.AgentIDR\aagentId\x120\n" +
@@ -1744,6 +1820,10 @@ const file_mesos_link_link_proto_rawDesc = "" +
 	"\aRunTask\x125\n" +
 	"\tframework\x18\x01 \x02(\v2\x17.mesos.v1.FrameworkInfoR\tframework\x12&\n" +
 	"\x04task\x18\x02 \x02(\v2\x12.mesos.v1.TaskInfoR\x04task\x12'\n" +
+	"\x0flaunch_executor\x18\x03 \x01(\bR\x0elaunchExecutor\"\x94\x01\n" +
+	"\bRunGroup\x125\n" +
+	"\tframework\x18\x01 \x02(\v2\x17.mesos.v1.FrameworkInfoR\tframework\x12(\n" +
+	"\x05tasks\x18\x02 \x03(\v2\x12.mesos.v1.TaskInfoR\x05tasks\x12'\n" +
 	"\x0flaunch_executor\x18\x03 \x01(\bR\x0elaunchExecutor\"\xa6\x01\n" +
 	"\bKillTask\x128\n" +
 	"\fframework_id\x18\x01 \x02(\v2\x15.mesos.v1.FrameworkIDR\vframeworkId\x12)\n" +
@@ -1788,7 +1868,7 @@ func file_mesos_link_link_proto_rawDescGZIP() []byte {
 }
 
 var file_mesos_link_link_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_mesos_link_link_proto_msgTypes = make([]protoimpl.MessageInfo, 21)
+var file_mesos_link_link_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
 var file_mesos_link_link_proto_goTypes = []any{
 	(Call_Type)(0),                  // 0: souk.link.Call.Type
 	(Message_Type)(0),               // 1: souk.link.Message.Type
@@ -1806,95 +1886,99 @@ var file_mesos_link_link_proto_goTypes = []any{
 	(*Registered)(nil),              // 13: souk.link.Registered
 	(*Shutdown)(nil),                // 14: souk.link.Shutdown
 	(*RunTask)(nil),                 // 15: souk.link.RunTask
-	(*KillTask)(nil),                // 16: souk.link.KillTask
-	(*Acknowledge)(nil),             // 17: souk.link.Acknowledge
-	(*UpdateFramework)(nil),         // 18: souk.link.UpdateFramework
-	(*ShutdownFramework)(nil),       // 19: souk.link.ShutdownFramework
-	(*ShutdownExecutor)(nil),        // 20: souk.link.ShutdownExecutor
-	(*ApplyOperation)(nil),          // 21: souk.link.ApplyOperation
-	(*OperationUpdate)(nil),         // 22: souk.link.OperationUpdate
-	(*AcknowledgeOperation)(nil),    // 23: souk.link.AcknowledgeOperation
-	(*v1.AgentInfo)(nil),            // 24: mesos.v1.AgentInfo
-	(*v1.Resource)(nil),             // 25: mesos.v1.Resource
-	(*v1.AgentInfo_Capability)(nil), // 26: mesos.v1.AgentInfo.Capability
-	(*v1.FrameworkInfo)(nil),        // 27: mesos.v1.FrameworkInfo
-	(*v1.Operation)(nil),            // 28: mesos.v1.Operation
-	(*v1.FrameworkID)(nil),          // 29: mesos.v1.FrameworkID
-	(*v1.TaskInfo)(nil),             // 30: mesos.v1.TaskInfo
-	(*v1.TaskStatus)(nil),           // 31: mesos.v1.TaskStatus
-	(v1.TaskState)(0),               // 32: mesos.v1.TaskState
-	(*v1.ExecutorInfo)(nil),         // 33: mesos.v1.ExecutorInfo
-	(*v1.ExecutorID)(nil),           // 34: mesos.v1.ExecutorID
-	(*v1.AgentID)(nil),              // 35: mesos.v1.AgentID
-	(*v1.TaskID)(nil),               // 36: mesos.v1.TaskID
-	(*v1.KillPolicy)(nil),           // 37: mesos.v1.KillPolicy
-	(*v1.Offer_Operation)(nil),      // 38: mesos.v1.Offer.Operation
-	(*v1.OperationStatus)(nil),      // 39: mesos.v1.OperationStatus
+	(*RunGroup)(nil),                // 16: souk.link.RunGroup
+	(*KillTask)(nil),                // 17: souk.link.KillTask
+	(*Acknowledge)(nil),             // 18: souk.link.Acknowledge
+	(*UpdateFramework)(nil),         // 19: souk.link.UpdateFramework
+	(*ShutdownFramework)(nil),       // 20: souk.link.ShutdownFramework
+	(*ShutdownExecutor)(nil),        // 21: souk.link.ShutdownExecutor
+	(*ApplyOperation)(nil),          // 22: souk.link.ApplyOperation
+	(*OperationUpdate)(nil),         // 23: souk.link.OperationUpdate
+	(*AcknowledgeOperation)(nil),    // 24: souk.link.AcknowledgeOperation
+	(*v1.AgentInfo)(nil),            // 25: mesos.v1.AgentInfo
+	(*v1.Resource)(nil),             // 26: mesos.v1.Resource
+	(*v1.AgentInfo_Capability)(nil), // 27: mesos.v1.AgentInfo.Capability
+	(*v1.FrameworkInfo)(nil),        // 28: mesos.v1.FrameworkInfo
+	(*v1.Operation)(nil),            // 29: mesos.v1.Operation
+	(*v1.FrameworkID)(nil),          // 30: mesos.v1.FrameworkID
+	(*v1.TaskInfo)(nil),             // 31: mesos.v1.TaskInfo
+	(*v1.TaskStatus)(nil),           // 32: mesos.v1.TaskStatus
+	(v1.TaskState)(0),               // 33: mesos.v1.TaskState
+	(*v1.ExecutorInfo)(nil),         // 34: mesos.v1.ExecutorInfo
+	(*v1.ExecutorID)(nil),           // 35: mesos.v1.ExecutorID
+	(*v1.AgentID)(nil),              // 36: mesos.v1.AgentID
+	(*v1.TaskID)(nil),               // 37: mesos.v1.TaskID
+	(*v1.KillPolicy)(nil),           // 38: mesos.v1.KillPolicy
+	(*v1.Offer_Operation)(nil),      // 39: mesos.v1.Offer.Operation
+	(*v1.OperationStatus)(nil),      // 40: mesos.v1.OperationStatus
 }
 var file_mesos_link_link_proto_depIdxs = []int32{
 	0,  // 0: souk.link.Call.type:type_name -> souk.link.Call.Type
 	4,  // 1: souk.link.Call.subscribe:type_name -> souk.link.Subscribe
 	7,  // 2: souk.link.Call.messages:type_name -> souk.link.Message
-	24, // 3: souk.link.Subscribe.agent:type_name -> mesos.v1.AgentInfo
-	25, // 4: souk.link.Subscribe.total:type_name -> mesos.v1.Resource
-	26, // 5: souk.link.Subscribe.capabilities:type_name -> mesos.v1.AgentInfo.Capability
-	27, // 6: souk.link.Subscribe.frameworks:type_name -> mesos.v1.FrameworkInfo
+	25, // 3: souk.link.Subscribe.agent:type_name -> mesos.v1.AgentInfo
+	26, // 4: souk.link.Subscribe.total:type_name -> mesos.v1.Resource
+	27, // 5: souk.link.Subscribe.capabilities:type_name -> mesos.v1.AgentInfo.Capability
+	28, // 6: souk.link.Subscribe.frameworks:type_name -> mesos.v1.FrameworkInfo
 	5,  // 7: souk.link.Subscribe.tasks:type_name -> souk.link.TaskState
 	6,  // 8: souk.link.Subscribe.executors:type_name -> souk.link.Executor
-	28, // 9: souk.link.Subscribe.operations:type_name -> mesos.v1.Operation
-	29, // 10: souk.link.TaskState.framework_id:type_name -> mesos.v1.FrameworkID
-	30, // 11: souk.link.TaskState.info:type_name -> mesos.v1.TaskInfo
-	31, // 12: souk.link.TaskState.status:type_name -> mesos.v1.TaskStatus
-	32, // 13: souk.link.TaskState.acknowledged_state:type_name -> mesos.v1.TaskState
-	29, // 14: souk.link.Executor.framework_id:type_name -> mesos.v1.FrameworkID
-	33, // 15: souk.link.Executor.info:type_name -> mesos.v1.ExecutorInfo
+	29, // 9: souk.link.Subscribe.operations:type_name -> mesos.v1.Operation
+	30, // 10: souk.link.TaskState.framework_id:type_name -> mesos.v1.FrameworkID
+	31, // 11: souk.link.TaskState.info:type_name -> mesos.v1.TaskInfo
+	32, // 12: souk.link.TaskState.status:type_name -> mesos.v1.TaskStatus
+	33, // 13: souk.link.TaskState.acknowledged_state:type_name -> mesos.v1.TaskState
+	30, // 14: souk.link.Executor.framework_id:type_name -> mesos.v1.FrameworkID
+	34, // 15: souk.link.Executor.info:type_name -> mesos.v1.ExecutorInfo
 	1,  // 16: souk.link.Message.type:type_name -> souk.link.Message.Type
 	8,  // 17: souk.link.Message.status_update:type_name -> souk.link.StatusUpdate
 	9,  // 18: souk.link.Message.executor_exited:type_name -> souk.link.ExecutorExited
 	10, // 19: souk.link.Message.executor_message:type_name -> souk.link.ExecutorMessage
 	11, // 20: souk.link.Message.resources:type_name -> souk.link.Resources
-	22, // 21: souk.link.Message.operation_update:type_name -> souk.link.OperationUpdate
-	29, // 22: souk.link.StatusUpdate.framework_id:type_name -> mesos.v1.FrameworkID
-	31, // 23: souk.link.StatusUpdate.status:type_name -> mesos.v1.TaskStatus
-	32, // 24: souk.link.StatusUpdate.latest_state:type_name -> mesos.v1.TaskState
-	29, // 25: souk.link.ExecutorExited.framework_id:type_name -> mesos.v1.FrameworkID
-	34, // 26: souk.link.ExecutorExited.executor_id:type_name -> mesos.v1.ExecutorID
-	29, // 27: souk.link.ExecutorMessage.framework_id:type_name -> mesos.v1.FrameworkID
-	34, // 28: souk.link.ExecutorMessage.executor_id:type_name -> mesos.v1.ExecutorID
-	25, // 29: souk.link.Resources.total:type_name -> mesos.v1.Resource
+	23, // 21: souk.link.Message.operation_update:type_name -> souk.link.OperationUpdate
+	30, // 22: souk.link.StatusUpdate.framework_id:type_name -> mesos.v1.FrameworkID
+	32, // 23: souk.link.StatusUpdate.status:type_name -> mesos.v1.TaskStatus
+	33, // 24: souk.link.StatusUpdate.latest_state:type_name -> mesos.v1.TaskState
+	30, // 25: souk.link.ExecutorExited.framework_id:type_name -> mesos.v1.FrameworkID
+	35, // 26: souk.link.ExecutorExited.executor_id:type_name -> mesos.v1.ExecutorID
+	30, // 27: souk.link.ExecutorMessage.framework_id:type_name -> mesos.v1.FrameworkID
+	35, // 28: souk.link.ExecutorMessage.executor_id:type_name -> mesos.v1.ExecutorID
+	26, // 29: souk.link.Resources.total:type_name -> mesos.v1.Resource
 	2,  // 30: souk.link.Event.type:type_name -> souk.link.Event.Type
 	13, // 31: souk.link.Event.registered:type_name -> souk.link.Registered
 	14, // 32: souk.link.Event.shutdown:type_name -> souk.link.Shutdown
 	15, // 33: souk.link.Event.run_task:type_name -> souk.link.RunTask
-	16, // 34: souk.link.Event.kill_task:type_name -> souk.link.KillTask
-	17, // 35: souk.link.Event.acknowledge:type_name -> souk.link.Acknowledge
-	18, // 36: souk.link.Event.update_framework:type_name -> souk.link.UpdateFramework
-	19, // 37: souk.link.Event.shutdown_framework:type_name -> souk.link.ShutdownFramework
-	20, // 38: souk.link.Event.shutdown_executor:type_name -> souk.link.ShutdownExecutor
+	17, // 34: souk.link.Event.kill_task:type_name -> souk.link.KillTask
+	18, // 35: souk.link.Event.acknowledge:type_name -> souk.link.Acknowledge
+	19, // 36: souk.link.Event.update_framework:type_name -> souk.link.UpdateFramework
+	20, // 37: souk.link.Event.shutdown_framework:type_name -> souk.link.ShutdownFramework
+	21, // 38: souk.link.Event.shutdown_executor:type_name -> souk.link.ShutdownExecutor
 	10, // 39: souk.link.Event.executor_message:type_name -> souk.link.ExecutorMessage
-	21, // 40: souk.link.Event.apply_operation:type_name -> souk.link.ApplyOperation
-	23, // 41: souk.link.Event.acknowledge_operation:type_name -> souk.link.AcknowledgeOperation
-	35, // 42: souk.link.Registered.agent_id:type_name -> mesos.v1.AgentID
-	27, // 43: souk.link.RunTask.framework:type_name -> mesos.v1.FrameworkInfo
-	30, // 44: souk.link.RunTask.task:type_name -> mesos.v1.TaskInfo
-	29, // 45: souk.link.KillTask.framework_id:type_name -> mesos.v1.FrameworkID
-	36, // 46: souk.link.KillTask.task_id:type_name -> mesos.v1.TaskID
-	37, // 47: souk.link.KillTask.kill_policy:type_name -> mesos.v1.KillPolicy
-	29, // 48: souk.link.Acknowledge.framework_id:type_name -> mesos.v1.FrameworkID
-	36, // 49: souk.link.Acknowledge.task_id:type_name -> mesos.v1.TaskID
-	27, // 50: souk.link.UpdateFramework.framework:type_name -> mesos.v1.FrameworkInfo
-	29, // 51: souk.link.ShutdownFramework.framework_id:type_name -> mesos.v1.FrameworkID
-	29, // 52: souk.link.ShutdownExecutor.framework_id:type_name -> mesos.v1.FrameworkID
-	34, // 53: souk.link.ShutdownExecutor.executor_id:type_name -> mesos.v1.ExecutorID
-	29, // 54: souk.link.ApplyOperation.framework_id:type_name -> mesos.v1.FrameworkID
-	38, // 55: souk.link.ApplyOperation.info:type_name -> mesos.v1.Offer.Operation
-	29, // 56: souk.link.OperationUpdate.framework_id:type_name -> mesos.v1.FrameworkID
-	39, // 57: souk.link.OperationUpdate.status:type_name -> mesos.v1.OperationStatus
-	58, // [58:58] is the sub-list for method output_type
-	58, // [58:58] is the sub-list for method input_type
-	58, // [58:58] is the sub-list for extension type_name
-	58, // [58:58] is the sub-list for extension extendee
-	0,  // [0:58] is the sub-list for field type_name
+	22, // 40: souk.link.Event.apply_operation:type_name -> souk.link.ApplyOperation
+	24, // 41: souk.link.Event.acknowledge_operation:type_name -> souk.link.AcknowledgeOperation
+	16, // 42: souk.link.Event.run_group:type_name -> souk.link.RunGroup
+	36, // 43: souk.link.Registered.agent_id:type_name -> mesos.v1.AgentID
+	28, // 44: souk.link.RunTask.framework:type_name -> mesos.v1.FrameworkInfo
+	31, // 45: souk.link.RunTask.task:type_name -> mesos.v1.TaskInfo
+	28, // 46: souk.link.RunGroup.framework:type_name -> mesos.v1.FrameworkInfo
+	31, // 47: souk.link.RunGroup.tasks:type_name -> mesos.v1.TaskInfo
+	30, // 48: souk.link.KillTask.framework_id:type_name -> mesos.v1.FrameworkID
+	37, // 49: souk.link.KillTask.task_id:type_name -> mesos.v1.TaskID
+	38, // 50: souk.link.KillTask.kill_policy:type_name -> mesos.v1.KillPolicy
+	30, // 51: souk.link.Acknowledge.framework_id:type_name -> mesos.v1.FrameworkID
+	37, // 52: souk.link.Acknowledge.task_id:type_name -> mesos.v1.TaskID
+	28, // 53: souk.link.UpdateFramework.framework:type_name -> mesos.v1.FrameworkInfo
+	30, // 54: souk.link.ShutdownFramework.framework_id:type_name -> mesos.v1.FrameworkID
+	30, // 55: souk.link.ShutdownExecutor.framework_id:type_name -> mesos.v1.FrameworkID
+	35, // 56: souk.link.ShutdownExecutor.executor_id:type_name -> mesos.v1.ExecutorID
+	30, // 57: souk.link.ApplyOperation.framework_id:type_name -> mesos.v1.FrameworkID
+	39, // 58: souk.link.ApplyOperation.info:type_name -> mesos.v1.Offer.Operation
+	30, // 59: souk.link.OperationUpdate.framework_id:type_name -> mesos.v1.FrameworkID
+	40, // 60: souk.link.OperationUpdate.status:type_name -> mesos.v1.OperationStatus
+	61, // [61:61] is the sub-list for method output_type
+	61, // [61:61] is the sub-list for method input_type
+	61, // [61:61] is the sub-list for extension type_name
+	61, // [61:61] is the sub-list for extension extendee
+	0,  // [0:61] is the sub-list for field type_name
 }
 
 func init() { file_mesos_link_link_proto_init() }
@@ -1908,7 +1992,7 @@ func file_mesos_link_link_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_mesos_link_link_proto_rawDesc), len(file_mesos_link_link_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   21,
+			NumMessages:   22,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
