@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -57,6 +58,13 @@ func (s *standing) kill(i int) {
 		s.t.Fatal(err)
 	}
 	s.processes[i].Wait()
+}
+
+func (s *standing) signal(i int, sig syscall.Signal) {
+	s.t.Helper()
+	if err := s.processes[i].Process.Signal(sig); err != nil {
+		s.t.Fatal(err)
+	}
 }
 
 // leads asks process i for the leader until one of the two leads, and not
@@ -154,6 +162,15 @@ func TestFrameworksTakeOver(t *testing.T) {
 	})
 	if after := ids(c.running("web", 3)); !slices.Equal(before, after) {
 		t.Errorf("tasks after the abdication = %v, want %v", after, before)
+	}
+
+	// A leader that freezes for longer than its session wakes up as a standby.
+	marathon.signal(first, syscall.SIGSTOP)
+	marathon.leads(c, 1-first, first)
+	marathon.signal(first, syscall.SIGCONT)
+	marathon.leads(c, first, first)
+	if after := ids(c.running("web", 3)); !slices.Equal(before, after) {
+		t.Errorf("tasks after the freeze = %v, want %v", after, before)
 	}
 	c.call("DELETE", chronos.url(1-firstJobs)+"/v1/scheduler/job/tick", "", 204)
 	runs := lines(log)
