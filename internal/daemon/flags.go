@@ -27,6 +27,9 @@ type FlagSet struct {
 	command  string // as in messages: "souk master"
 	flags    map[string]*flag
 	aliases  map[string]string // old name → name
+	letters  map[string]string // "f" → name, for -f
+	shape    string            // of the operands, as in the usage; "" for none
+	operands *[]string
 	warnings []string
 }
 
@@ -38,6 +41,7 @@ type flag struct {
 	given    string // where the value came from; "" for the fallback
 	required bool
 	boolean  bool
+	many     bool   // may be given several times
 	path     bool   // file:// names the file itself, not its content
 	refusal  string // why the flag cannot be used yet
 	set      func(text string) error
@@ -51,7 +55,7 @@ type Flag struct {
 
 // NewFlags returns an empty set for command, named so in messages.
 func NewFlags(command string) *FlagSet {
-	return &FlagSet{command: command, flags: make(map[string]*flag), aliases: make(map[string]string)}
+	return &FlagSet{command: command, flags: make(map[string]*flag), aliases: make(map[string]string), letters: make(map[string]string)}
 }
 
 // Func adds a flag that set reads; fallback is the text of its default, which
@@ -82,6 +86,21 @@ func (f *FlagSet) Path(p *string, name, usage string) {
 		return nil
 	}})
 }
+
+// List adds a flag that may be given several times; check says what is wrong with a value.
+func (f *FlagSet) List(p *[]string, name, usage string, check func(text string) error) {
+	f.add(&flag{name: name, usage: usage, many: true, set: func(text string) error {
+		*p = append(*p, text)
+		return check(text)
+	}})
+}
+
+// Letter lets -x stand for a boolean flag; -xy is -x -y.
+func (f *FlagSet) Letter(x, name string) { f.letters[x] = name }
+
+// Operands stores what is no flag, in order, in *p; all that follows -- is such.
+// shape shows them in the usage. Without it there may be none.
+func (f *FlagSet) Operands(p *[]string, shape string) { f.operands, f.shape = p, shape }
 
 // Bool adds a flag that --name sets and --no-name clears; *p holds the default.
 func (f *FlagSet) Bool(p *bool, name, usage string) {
@@ -253,7 +272,16 @@ func (f *FlagSet) parseArg(args []string) ([]string, error) {
 		return nil, ErrHelp
 	}
 	spelling, ok := strings.CutPrefix(arg, "--")
-	if !ok || spelling == "" {
+	switch {
+	case arg == "--" && f.operands != nil:
+		*f.operands = append(*f.operands, rest...)
+		return nil, nil
+	case f.operands != nil && !strings.HasPrefix(arg, "-"):
+		*f.operands = append(*f.operands, arg)
+		return rest, nil
+	case !ok && f.lettered(arg):
+		return rest, f.assignLetters(arg[1:])
+	case !ok || spelling == "":
 		return nil, fmt.Errorf("unexpected argument %q: flags are written --name=value, see '%s --help'", arg, f.command)
 	}
 	spelling, value, hasValue := strings.Cut(spelling, "=")
@@ -262,7 +290,7 @@ func (f *FlagSet) parseArg(args []string) ([]string, error) {
 	switch {
 	case fl == nil:
 		return nil, f.unknown(spelling)
-	case strings.HasPrefix(fl.given, "--"):
+	case strings.HasPrefix(fl.given, "--") && !fl.many:
 		return nil, fmt.Errorf("flag %s was given twice: give it once", source)
 	case negated && hasValue:
 		return nil, fmt.Errorf("flag %s takes no value: write %s, or --%s=%s", source, source, fl.name, value)
@@ -276,6 +304,24 @@ func (f *FlagSet) parseArg(args []string) ([]string, error) {
 		value, rest = rest[0], rest[1:]
 	}
 	return rest, fl.assign(value, source)
+}
+
+// lettered tells an argument such as -it.
+func (f *FlagSet) lettered(arg string) bool {
+	letters, ok := strings.CutPrefix(arg, "-")
+	for _, x := range letters {
+		ok = ok && f.letters[string(x)] != ""
+	}
+	return ok && letters != ""
+}
+
+func (f *FlagSet) assignLetters(letters string) error {
+	for _, x := range letters {
+		if err := f.flags[f.letters[string(x)]].assign("true", "-"+string(x)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // lookup finds a flag by any of its spellings; negated is true for --no-name.
@@ -399,7 +445,7 @@ func (f *FlagSet) Warnings() []string {
 // Usage returns the help text: one flag with its default and meaning per line.
 func (f *FlagSet) Usage() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "Usage: %s [flags]\n\nFlags, also as SOUK_<NAME> or MESOS_<NAME> in the environment; file:///path reads a value from a file.\n\n", f.command)
+	fmt.Fprintf(&b, "%s\n\nFlags, also as SOUK_<NAME> or MESOS_<NAME> in the environment; file:///path reads a value from a file.\n\n", strings.TrimSpace("Usage: "+f.command+" [flags] "+f.shape))
 	for _, fl := range f.Flags() {
 		spelling := fl.Name
 		if f.flags[fl.Name].boolean {

@@ -196,3 +196,48 @@ func TestFlagsShowNoCredentials(t *testing.T) {
 		t.Errorf("shown value = %q, want %q; value = %q", got, want, zk)
 	}
 }
+
+// TestOperands: what is no flag is kept in order, and all after -- is such.
+func TestOperands(t *testing.T) {
+	var operands, env []string
+	var a, b bool
+	parse := func(args ...string) error {
+		operands, env, a, b = nil, nil, false, false
+		f := daemon.NewFlags("souk test")
+		f.Bool(&a, "all", "All")
+		f.Bool(&b, "best", "Best")
+		f.Letter("a", "all")
+		f.Letter("b", "best")
+		f.List(&env, "env", "Environment", func(text string) error {
+			if text == "" {
+				return errors.New("empty")
+			}
+			return nil
+		})
+		f.Operands(&operands, "WORD")
+		if !strings.HasPrefix(f.Usage(), "Usage: souk test [flags] WORD\n") {
+			t.Errorf("usage is %s", f.Usage())
+		}
+		return f.Parse(args, nil)
+	}
+	if err := parse("x", "-ab", "--env=1", "y", "--env", "2", "--", "--best", "-c", "--"); err != nil || !a || !b {
+		t.Errorf("parse: %v, -a %t, -b %t, want both", err, a, b)
+	}
+	if diff := cmp.Diff([]string{"x", "y", "--best", "-c", "--"}, operands); diff != "" {
+		t.Errorf("operands (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]string{"1", "2"}, env); diff != "" {
+		t.Errorf("env (-want +got):\n%s", diff)
+	}
+	for _, args := range [][]string{{"-"}, {"-c"}, {"-ac"}, {"--env="}} {
+		if err := parse(args...); err == nil {
+			t.Errorf("parse %q: no error", args)
+		}
+	}
+	f, _ := newFlags()
+	for _, args := range [][]string{{"x"}, {"--"}, {"--", "x"}} {
+		if err := f.Parse(args, nil); err == nil {
+			t.Errorf("parse %q without operands: no error", args)
+		}
+	}
+}
