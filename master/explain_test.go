@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -50,7 +51,9 @@ func explained(t *testing.T, address, query string) (answer struct {
 func explain(t *testing.T, args ...string) (string, error) {
 	t.Helper()
 	var out bytes.Buffer
-	err := client.Commands()[0].Run(t.Context(), args, nil, &out)
+	commands := client.Commands()
+	i := slices.IndexFunc(commands, func(c client.Command) bool { return c.Name == "explain" })
+	err := commands[i].Run(t.Context(), args, nil, client.Terminal{Out: &out})
 	return out.String(), err
 }
 

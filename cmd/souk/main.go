@@ -23,8 +23,11 @@ var version = "unknown"
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, os.Args[1:], os.Stdout)
+	err := run(ctx, os.Args[1:], client.Terminal{In: os.Stdin, Out: os.Stdout, Err: os.Stderr})
 	stop()
+	if exit := (*client.Exit)(nil); errors.As(err, &exit) {
+		os.Exit(exit.Status)
+	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "souk:", err)
 		os.Exit(1)
@@ -39,31 +42,31 @@ type command struct {
 }
 
 // commands lists all: what a cluster is made of, then what asks one.
-func commands(out io.Writer) []command {
+func commands(t client.Terminal) []command {
 	all := daemons()
 	for _, c := range client.Commands() {
 		all = append(all, command{c.Name, c.Summary, c.Usage, func(ctx context.Context, args []string) error {
-			return c.Run(ctx, args, os.Environ(), out)
+			return c.Run(ctx, args, os.Environ(), t)
 		}})
 	}
 	return all
 }
 
-func run(ctx context.Context, args []string, out io.Writer) error {
+func run(ctx context.Context, args []string, t client.Terminal) error {
 	if len(args) == 2 && args[0] == "shim" { // an agent without souk-containerizer starts this beside each task
 		os.Exit(posix.Shim(args[1]))
 	}
 	if len(args) == 0 || args[0] == "help" || args[0] == "--help" || args[0] == "-h" {
-		usage(out)
+		usage(t.Out)
 		return nil
 	}
 	if args[0] == "version" || args[0] == "--version" {
-		fmt.Fprintln(out, "souk", version)
+		fmt.Fprintln(t.Out, "souk", version)
 		return nil
 	}
-	for _, c := range commands(out) {
+	for _, c := range commands(t) {
 		if c.name == args[0] {
-			return c.start(ctx, args[1:], out)
+			return c.start(ctx, args[1:], t.Out)
 		}
 	}
 	return fmt.Errorf("there is no command %q: see 'souk help'", args[0])
@@ -80,7 +83,7 @@ func (c command) start(ctx context.Context, args []string, out io.Writer) error 
 
 func usage(out io.Writer) {
 	fmt.Fprint(out, "Usage: souk COMMAND [flags]\n\n")
-	for _, c := range commands(out) {
+	for _, c := range commands(client.Terminal{}) {
 		fmt.Fprintf(out, "  %-10s %s\n", c.name, c.summary)
 	}
 	fmt.Fprint(out, "  version    print the version\n\n'souk COMMAND --help' lists the flags of one command.\n")

@@ -26,12 +26,12 @@ func explainCommand() Command {
 	return Command{
 		Name: "explain", Summary: "tell why agents are or are not offered, and to whom",
 		Usage: func() string { return new(explain).set().Usage() },
-		Run: func(ctx context.Context, args, environ []string, out io.Writer) error {
+		Run: func(ctx context.Context, args, environ []string, t Terminal) error {
 			e := new(explain)
 			if err := e.set().Parse(args, environ); err != nil {
 				return err
 			}
-			return e.run(ctx, out)
+			return e.run(ctx, t.Out)
 		},
 	}
 }

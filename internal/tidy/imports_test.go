@@ -126,10 +126,11 @@ func TestLayers(t *testing.T) {
 }
 
 // layer is 0 for words and for the world outside, 1 for what decides, 2 for what
-// talks, 3 for processes and the SDK, 4 for mains and what starts whole clusters.
+// talks, 3 for processes and the SDK, 4 for mains, what starts whole clusters and
+// what operators type.
 func layer(pkg string) int {
 	switch {
-	case Below(pkg, "cmd/...") || Below(pkg, "internal/local") || Below(pkg, "examples/..."):
+	case Below(pkg, "cmd/...") || Below(pkg, "internal/local") || Below(pkg, "internal/client") || Below(pkg, "examples/..."):
 		return 4
 	case Below(pkg, "proto/..."):
 		return 0
