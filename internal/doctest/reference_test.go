@@ -44,7 +44,11 @@ A flag is written ` + "`--work_dir=x`, `--work_dir x` or with dashes, `--work-di
 written as in Mesos: ` + "`500ms`, `10secs`, `5mins`, `1hrs`, `2weeks`" + `, where a flag does not say milliseconds or seconds. A boolean
 is ` + "`--quiet` or `--no-quiet`" + `. An unknown flag or a value that makes no sense ends the program with one line that names it.
 `)
-	for _, c := range [][]string{{"souk", "local"}, {"souk", "master"}, {"souk", "agent"}, {"souk", "marathon"}, {"souk", "chronos"}, {"souk", "explain"}, {"souk-bench"}} {
+	for _, c := range [][]string{
+		{"souk", "local"}, {"souk", "master"}, {"souk", "agent"}, {"souk", "marathon"}, {"souk", "chronos"},
+		{"souk", "agents"}, {"souk", "frameworks"}, {"souk", "tasks"}, {"souk", "run"}, {"souk", "logs"}, {"souk", "exec"}, {"souk", "explain"},
+		{"souk-bench"},
+	} {
 		cmd := exec.Command(program(t, c[0]), append(c[1:len(c):len(c)], "--help")...)
 		cmd.Env = []string{} // where no flag is set
 		help, err := cmd.CombinedOutput()
