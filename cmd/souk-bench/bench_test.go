@@ -35,7 +35,7 @@ func startMaster(t testing.TB) string {
 	})
 	address := ln.Addr().String()
 	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
-		resp, err := http.Get("http://" + address + "/health")
+		resp, err := http.Get("http://" + address + "/state") // of the leader
 		if err != nil {
 			continue
 		}
@@ -44,7 +44,7 @@ func startMaster(t testing.TB) string {
 			return address
 		}
 	}
-	t.Fatal("the master is not healthy")
+	t.Fatal("the master does not lead")
 	return ""
 }
 

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -22,6 +23,8 @@ import (
 // TestContainersAreTheSameEitherWay compares what a command sees of itself when
 // its container was launched by a plan and by libcontainer.
 func TestContainersAreTheSameEitherWay(t *testing.T) {
+	signal.Ignore(syscall.SIGHUP) // as under nohup
+	defer signal.Reset(syscall.SIGHUP)
 	seen := map[bool]map[string]string{}
 	for _, slow := range []bool{false, true} {
 		root, run := parent(t, runc.Full), t.TempDir()

@@ -278,16 +278,6 @@ static int apply_filter(void) {
 	return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, plan.filter->n[0], &program);
 }
 
-/* Whatever the shim ignores or holds back is not for the command. */
-static void reset_signals(void) {
-	sigset_t none;
-	for (int sig = 1; sig < _NSIG; sig++)
-		if (sig != SIGKILL && sig != SIGSTOP)
-			signal(sig, SIG_DFL);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-}
-
 static int take_input(void) {
 	if (plan.terminal < 0)
 		return 0;
@@ -308,7 +298,7 @@ static void __attribute__((noreturn)) run(const char *path) {
 	if (read(plan.go, &byte, 1) != 1)
 		_exit(1); /* the shim is gone */
 	close(plan.go);
-	reset_signals();
+	stage_reset_signals();
 	if (getpid() != 1)
 		prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); /* see stage_reap */
 	pid_t command = fork();

@@ -134,6 +134,16 @@ void stage_tell(int fd, int kind, int value) {
 		_exit(1);
 }
 
+/* Whatever those before ignored or held back is not for a command. */
+void stage_reset_signals(void) {
+	sigset_t none;
+	for (int sig = 1; sig < _NSIG; sig++)
+		if (sig != SIGKILL && sig != SIGSTOP)
+			signal(sig, SIG_DFL);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
 /* Process 1 takes all others with it. The first process of a nested container
  * that shares the process ids of its parent has to kill what the command left. */
 void stage_reap(pid_t command, int report) {
@@ -175,6 +185,7 @@ static void drop(char **envp, const char *name) {
 static void reap(char **argv, char **envp) {
 	int ends[2], failed = 0;
 	prctl(PR_SET_NAME, "souk-init");
+	stage_reset_signals();
 	fcntl(STAGE_REPORT_FD, F_SETFD, FD_CLOEXEC);
 	fcntl(STAGE_SELF_FD, F_SETFD, FD_CLOEXEC);
 	if (pipe2(ends, O_CLOEXEC) < 0) {

@@ -21,7 +21,8 @@ struct stage_record {
 void stage_settle(void);
 void stage_wait(int dir, pid_t init, int report) __attribute__((noreturn));
 
-/* Its first process: what it tells, and its wait for the command. */
+/* Its first process: what signals do, what it tells, and its wait for the command. */
+void stage_reset_signals(void);
 void stage_tell(int fd, int kind, int value);
 void stage_reap(pid_t command, int report) __attribute__((noreturn));
 
