@@ -90,9 +90,51 @@ func Run(ctx context.Context, cfg Config, p Peer) error {
 		if connected {
 			failures = 0
 		}
-		if err := sleep(ctx, jitter(cfg.Backoff, failures)); err != nil {
+		changed, err := pause(ctx, cfg, lead, failures)
+		if err != nil {
 			return err
 		}
+		if changed {
+			failures = 0
+		}
+	}
+}
+
+// pause waits before the next attempt. A master that takes the lead meanwhile
+// ends the wait, but for as long as it takes to spread the agents: it has not
+// refused anybody yet.
+func pause(ctx context.Context, cfg Config, lead leader.Leader, failures int) (changed bool, err error) {
+	waiting, stop := context.WithCancel(ctx)
+	defer stop()
+	news := make(chan struct{})
+	go func() {
+		defer close(news)
+		changed = awaitOther(waiting, cfg.Detector, lead)
+		stop()
+	}()
+	err = sleep(waiting, jitter(cfg.Backoff, failures))
+	stop()
+	<-news
+	switch {
+	case ctx.Err() != nil:
+		return false, ctx.Err()
+	case err != nil:
+		return true, sleep(ctx, jitter(cfg.Backoff, 0))
+	}
+	return changed, nil
+}
+
+// awaitOther reports whether another master than lead came to lead before ctx ended.
+func awaitOther(ctx context.Context, d leader.Detector, lead leader.Leader) bool {
+	for previous := lead; ; {
+		found, err := d.Detect(ctx, previous)
+		if err != nil {
+			return false
+		}
+		if !found.None() && found.ID != lead.ID {
+			return true
+		}
+		previous = found
 	}
 }
 
