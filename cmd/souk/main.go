@@ -41,7 +41,8 @@ type command struct {
 	run           func(ctx context.Context, args []string) error
 }
 
-// commands lists all: what a cluster is made of, then what asks one.
+// commands lists all: what a cluster is made of, what asks one, and
+// what moves its state.
 func commands(t client.Terminal) []command {
 	all := daemons()
 	for _, c := range client.Commands() {
@@ -49,7 +50,7 @@ func commands(t client.Terminal) []command {
 			return c.Run(ctx, args, os.Environ(), t)
 		}})
 	}
-	return all
+	return append(all, stateCommand(t.Out))
 }
 
 func run(ctx context.Context, args []string, t client.Terminal) error {

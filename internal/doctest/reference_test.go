@@ -47,7 +47,7 @@ is ` + "`--quiet` or `--no-quiet`" + `. An unknown flag or a value that makes no
 	for _, c := range [][]string{
 		{"souk", "local"}, {"souk", "master"}, {"souk", "agent"}, {"souk", "marathon"}, {"souk", "chronos"},
 		{"souk", "agents"}, {"souk", "frameworks"}, {"souk", "tasks"}, {"souk", "run"}, {"souk", "logs"}, {"souk", "exec"}, {"souk", "explain"},
-		{"souk-bench"},
+		{"souk", "state", "export"}, {"souk", "state", "import"}, {"souk-bench"},
 	} {
 		cmd := exec.Command(program(t, c[0]), append(c[1:len(c):len(c)], "--help")...)
 		cmd.Env = []string{} // where no flag is set

@@ -114,3 +114,22 @@ func checkName(name string) error {
 	}
 	return nil
 }
+
+// ApplyAll performs ops in as many Apply calls as they need: for those who may
+// see some of them done and others not.
+func ApplyAll(ctx context.Context, s Store, ops []Op) error {
+	for len(ops) > 0 {
+		n, bytes := 0, 0
+		for n < len(ops) && n < MaxOps {
+			if bytes += len(ops[n].Name) + len(ops[n].Value); n > 0 && bytes > MaxApplyBytes {
+				break
+			}
+			n++
+		}
+		if _, err := s.Apply(ctx, ops[:n]...); err != nil {
+			return err
+		}
+		ops = ops[n:]
+	}
+	return nil
+}

@@ -92,7 +92,7 @@ func encode(version uint64, value []byte) []byte {
 
 func decode(data []byte) (version uint64, value []byte, err error) {
 	if len(data) < headSize || string(data[:4]) != mark || crc32.ChecksumIEEE(data[8:]) != binary.BigEndian.Uint32(data[4:]) {
-		return 0, nil, errors.New("it is damaged, or souk did not write it: restore a backup with 'souk state import'")
+		return 0, nil, errors.New("it is damaged, or souk did not write it: remove the state with 'deleteall' of zkCli.sh, and restore a backup with 'souk state import'")
 	}
 	return binary.BigEndian.Uint64(data[8:]), data[headSize:], nil
 }
@@ -115,7 +115,7 @@ func (s *Store) readCommit(ctx context.Context) (commit, int32, error) {
 	}
 	var c commit
 	if err := json.Unmarshal(n.Data, &c); err != nil {
-		return commit{}, 0, fmt.Errorf("znode %s is damaged: restore a backup with 'souk state import' at another path: %w", s.commitPath(), err)
+		return commit{}, 0, fmt.Errorf("znode %s is damaged: remove %s with 'deleteall' of zkCli.sh, and restore a backup with 'souk state import': %w", s.commitPath(), s.cfg.URL.Path, err)
 	}
 	return c, n.Version, nil
 }

@@ -84,7 +84,15 @@ func (s *Store) List(ctx context.Context, prefix string) ([]state.Entry, error) 
 	for _, e := range found {
 		s.versions[e.Name] = e.Version
 	}
+	if !s.isListed(prefix) {
+		s.listed = append(s.listed, prefix)
+	}
 	return found, nil
+}
+
+// isListed reports whether all entries are known whose names begin so.
+func (s *Store) isListed(name string) bool {
+	return slices.ContainsFunc(s.listed, func(prefix string) bool { return strings.HasPrefix(name, prefix) })
 }
 
 // snapshot reads entries between two looks at the last write, until both see

@@ -154,7 +154,7 @@ func (s *Store) prepare(ops []state.Op, seq uint64) (out []zookeeper.Op, entries
 
 // versionOf looks an entry's version up if it is not known: nobody else writes.
 func (s *Store) versionOf(name string) (uint64, error) {
-	if version, known := s.versions[name]; known {
+	if version, known := s.versions[name]; known || s.isListed(name) {
 		return version, nil
 	}
 	e, err := s.read(s.ctx, name)

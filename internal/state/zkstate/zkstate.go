@@ -9,7 +9,7 @@
 // it at, so a store that was opened earlier can write no more, whatever it
 // believes. The order of changes of that node is the order of all writes.
 //
-//	<path>                    {"format":1,"owner":"…"}
+//	<path>                    {"format":1,"owner":"…"}, and whether Fill is at work
 //	<path>/commit             epoch, number and progress of the last write
 //	<path>/entries/<xx>/<name> an entry; xx spreads them over 64 nodes
 //	<path>/staged/<n>-<i>     part i of write n, which fits no packet as a whole
@@ -53,10 +53,11 @@ var ErrSuperseded = fmt.Errorf("%w: another process has taken the state over", s
 
 // Store is a state.Store in ZooKeeper.
 type Store struct {
-	cfg    Config
-	client *zookeeper.Client
-	ctx    context.Context // ends with Close
-	cancel context.CancelFunc
+	cfg     Config
+	filling bool // see Fill
+	client  *zookeeper.Client
+	ctx     context.Context // ends with Close
+	cancel  context.CancelFunc
 
 	writes chan write
 	done   chan struct{} // closed when the writer has ended
@@ -65,6 +66,7 @@ type Store struct {
 	commit   commit
 	version  int32             // of the node commit
 	versions map[string]uint64 // of entries, as far as known; 0: there is none
+	listed   []string          // prefixes of names of which all versions are known
 	broken   error             // why nothing can be written any more
 }
 
@@ -133,34 +135,42 @@ func Read(ctx context.Context, cfg Config, prefix string) ([]state.Entry, error)
 
 // A marker is what the topmost node holds.
 type marker struct {
-	Format int    `json:"format"`
-	Owner  string `json:"owner"`
+	Format  int    `json:"format"`
+	Owner   string `json:"owner"`
+	Filling bool   `json:"filling,omitempty"` // not all of it is there yet: see Fill
 }
 
 // checkMarker refuses state that is not for this build or owner.
 func (s *Store) checkMarker(ctx context.Context) error {
+	_, err := s.readMarker(ctx)
+	return err
+}
+
+func (s *Store) readMarker(ctx context.Context) (marker, error) {
 	path := s.cfg.URL.Path
 	n, err := s.get(ctx, path)
 	if err != nil {
-		return err
+		return marker{}, err
 	}
 	var m marker
 	if err := json.Unmarshal(n.Data, &m); err != nil || m.Format <= 0 {
-		return fmt.Errorf("znode %s holds something that souk did not write: choose another path, or remove it", path)
+		return m, fmt.Errorf("znode %s holds something that souk did not write: choose another path, or remove it", path)
 	}
 	switch {
 	case m.Format > format:
-		return fmt.Errorf("it has format %d, this build reads up to %d: run the newer build that wrote it, or choose another path", m.Format, format)
+		return m, fmt.Errorf("it has format %d, this build reads up to %d: run the newer build that wrote it, or choose another path", m.Format, format)
+	case m.Filling && !s.filling:
+		return m, errors.New("'souk state import' has not ended there: wait for it, or run it again")
 	case m.Owner != "" && s.cfg.Owner != "" && m.Owner != s.cfg.Owner:
-		return fmt.Errorf("it belongs to %q, not to %q: choose another path, or give %s=%s", m.Owner, s.cfg.Owner, s.cfg.OwnerFlag, m.Owner)
+		return m, fmt.Errorf("it belongs to %q, not to %q: choose another path, or give %s=%s", m.Owner, s.cfg.Owner, s.cfg.OwnerFlag, m.Owner)
 	}
-	return nil
+	return m, nil
 }
 
 // create makes the layout of a new state, all of it or nothing.
 func (s *Store) create(ctx context.Context) error {
 	root := s.cfg.URL.Path
-	top, err := json.Marshal(marker{Format: format, Owner: s.cfg.Owner})
+	top, err := json.Marshal(marker{Format: format, Owner: s.cfg.Owner, Filling: s.filling})
 	if err != nil {
 		return err
 	}
@@ -202,6 +212,9 @@ func (s *Store) takeOver(ctx context.Context) error {
 		return err
 	}
 	if err := s.fence(ctx); err != nil {
+		return err
+	}
+	if err := s.checkMarker(ctx); err != nil { // a Fill that came in between; from here on none can
 		return err
 	}
 	if err := s.finish(ctx); err != nil {
