@@ -84,9 +84,8 @@ func TestEndToEndGrowth(t *testing.T) {
 
 	startDaemon(t, "master", "--zk="+zk, "--cluster=grown", "--ip=127.0.0.1", "--port="+port(c.master), "--zk_session_timeout=4secs")
 	startDaemon(t, "agent", "--master="+zk, "--ip=127.0.0.1", "--hostname=127.0.0.1", "--port="+c.args[6], "--work_dir="+filepath.Join(c.dir, "agent-0"))
-	startDaemon(t, "marathon", "--master="+zk, "--http_address=127.0.0.1", "--http_port="+port(c.marathon), "--hostname=127.0.0.1",
-		"--work_dir="+filepath.Join(c.dir, "marathon"))
-	startDaemon(t, "chronos", "--master="+zk, "--http_port="+port(c.chrono), "--hostname=127.0.0.1", "--work_dir="+filepath.Join(c.dir, "chronos"))
+	startDaemon(t, "marathon", "--master="+zk, "--zk="+zk+"-marathon", "--http_address=127.0.0.1", "--http_port="+port(c.marathon), "--hostname=127.0.0.1")
+	startDaemon(t, "chronos", "--master="+zk, "--zk="+zk+"-chronos", "--http_port="+port(c.chrono), "--hostname=127.0.0.1")
 
 	c.eventually("the cluster is up again", func() error {
 		var m map[string]float64
