@@ -139,7 +139,7 @@ func TestExplainRefuses(t *testing.T) {
 	}
 	for args, text := range map[string]string{
 		"--master=" + address + " --agent=x": `answers 400 Bad Request: there is no agent "x"`,
-		"--master=zk://h/p":                  "commands do not ask ZooKeeper",
+		"--master=zk://h":                    "flag --master",
 		"--master=h":                         `"h" is not host:port`,
 		"--master=127.0.0.1:1":               "is it running?",
 	} {
