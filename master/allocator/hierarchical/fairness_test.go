@@ -142,3 +142,61 @@ func TestEqualFrameworksGetEqualParts(t *testing.T) {
 		}
 	}
 }
+
+// TestEqualFrameworksGetEqualPartsOptimistically: the same where offers are optimistic, all frameworks accept all they
+// are shown in the order in which it is shown, and tasks end by and by.
+func TestEqualFrameworksGetEqualPartsOptimistically(t *testing.T) {
+	for _, f := range []int{2, 5, 20} {
+		now, random := time.Unix(1_700_000_000, 0), rand.New(rand.NewPCG(uint64(f), 3))
+		h := New(allocator.Config{
+			Minimum: allocator.DefaultMinimum(), Rivals: allocator.DefaultRivals, Rand: rand.New(rand.NewPCG(uint64(f), 2)),
+		})
+		optimist := h.(allocator.Optimist)
+		for i := range f {
+			h.AddFramework(now, allocator.Framework{ID: mesos.FrameworkID(fmt.Sprint(i)), Roles: []string{"r"}}, true)
+		}
+		const agents = 2000
+		for i := range agents {
+			h.AddAgent(now, allocator.Agent{ID: mesos.AgentID(fmt.Sprint(i)), Total: mustParse("cpus:2;mem:1024")}, nil)
+		}
+		holds, count := map[mesos.AgentID]allocator.Allocation{}, map[mesos.FrameworkID]int{}
+		const rounds = 40
+		for round := range rounds {
+			for now = now.Add(time.Minute); ; now = now.Add(time.Second) {
+				shown := h.Allocate(now)
+				if len(shown) == 0 {
+					break
+				}
+				for _, x := range shown {
+					if optimist.Claim(now, x.Framework, x.Role, x.Agent) {
+						holds[x.Agent] = x
+						count[x.Framework]++
+					}
+				}
+				for _, x := range optimist.Stale() {
+					optimist.Withdraw(now, x.Framework, x.Role, x.Agent)
+				}
+			}
+			if len(holds) != agents {
+				t.Fatalf("%d frameworks: %d of %d agents are in use", f, len(holds), agents)
+			}
+			if round == rounds-1 {
+				break
+			}
+			for i := range agents {
+				id := mesos.AgentID(fmt.Sprint(i))
+				if x := holds[id]; random.IntN(10) == 0 {
+					h.Recover(now, x.Framework, x.Agent, x.Resources)
+					delete(holds, id)
+					count[x.Framework]--
+				}
+			}
+		}
+		want := float64(agents) / float64(f)
+		for i := range f {
+			if got := float64(count[mesos.FrameworkID(fmt.Sprint(i))]); got < want*0.98-1 || got > want*1.02+1 {
+				t.Errorf("%d frameworks: %d holds %v agents, want %v", f, i, got, want)
+			}
+		}
+	}
+}

@@ -53,9 +53,10 @@ type Allocator struct {
 	exceptions int                  // frameworks with minima of their own
 
 	news
-	suspects []int32 // agents of which something shown may be stale
-	stamp    uint64  // of the agent a run looks at; see run
-	granted  int     // allocations of the last run
+	promised []holding // of the run under way; see show
+	suspects []int32   // agents of which something shown may be stale
+	stamp    uint64    // of the agent a run looks at; see run
+	granted  int       // allocations of the last run
 	scratch  scratch
 }
 

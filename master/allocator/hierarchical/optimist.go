@@ -23,16 +23,34 @@ func (h *Allocator) isShown(a, c int32) bool {
 	return is
 }
 
-// show notes that a client sees something of an agent. It counts as having been served, for those who have as much;
-// it is not charged.
+// show notes that a client sees something of an agent. It counts as having been served, for those who have as much.
+// It is not charged, except that the first to see an agent counts as having it until the run ends: most likely it
+// will, and otherwise one client would come first everywhere.
 func (h *Allocator) show(a, c int32, s *shape) {
 	x, cl := h.agents.at(a), h.clients.at(c)
+	counts := resources.Quantities{}
+	if len(x.shown) == 0 {
+		promised := h.added(h.heldBy(a, c), s)
+		h.promised = append(h.promised, holding{c, promised})
+		counts = promised.all
+	}
 	at, _ := x.shownAt(c)
 	x.shown = slices.Insert(x.shown, at, holding{c, s})
 	cl.shown++
 	role := h.roles.at(cl.role)
-	role.frameworks.Allocate(cl.place, resources.Quantities{})
-	h.order.Allocate(role.place, resources.Quantities{})
+	role.frameworks.Allocate(cl.place, counts)
+	h.order.Allocate(role.place, counts)
+}
+
+// forgetPromises takes off what counted for the time of a run.
+func (h *Allocator) forgetPromises() {
+	for _, p := range h.promised {
+		cl := h.clients.at(p.client)
+		role := h.roles.at(cl.role)
+		role.frameworks.Release(cl.place, p.held.all)
+		h.order.Release(role.place, p.held.all)
+	}
+	h.promised = h.promised[:0]
 }
 
 // hide ends what a client is shown of an agent, and says what it was.

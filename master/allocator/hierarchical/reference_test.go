@@ -21,6 +21,7 @@ type reference struct {
 	frameworks map[mesos.FrameworkID]*refFramework
 	held       map[refClient]map[mesos.AgentID]resources.Resources // without allocation
 	shown      map[refClient]map[mesos.AgentID]resources.Resources // of optimistic offers
+	promised   map[refClient]map[mesos.AgentID]resources.Resources // of the run under way: to those who saw an agent first
 	filters    []refFilter
 	weights    map[string]float64
 	quota      map[string]allocator.Quota
@@ -128,8 +129,15 @@ func (r *reference) total() resources.Quantities {
 func (r *reference) share(of func(refClient) bool) float64 {
 	var sum resources.Quantities
 	for c, on := range r.held {
-		for _, x := range on {
+		for id, x := range on {
 			if of(c) {
+				sum = sum.Add(x.Add(r.promised[c][id]).Quantities())
+			}
+		}
+	}
+	for c, on := range r.promised {
+		for id, x := range on {
+			if _, counted := r.held[c][id]; of(c) && !counted {
 				sum = sum.Add(x.Quantities())
 			}
 		}
@@ -372,7 +380,9 @@ func (r *reference) allocate(now time.Time, look []mesos.AgentID, rng *rand.Rand
 	if r.cfg.Rivals == 0 && !r.owing().IsEmpty() {
 		pass(true)
 	}
+	r.promised = map[refClient]map[mesos.AgentID]resources.Resources{}
 	pass(false)
+	r.promised = nil
 	return out
 }
 
@@ -393,6 +403,12 @@ func (r *reference) present(now time.Time, id mesos.AgentID, out []allocator.All
 		c, part := r.viewer(now, id, asked)
 		if part.IsEmpty() {
 			break
+		}
+		if r.audience(id) == 0 {
+			if r.promised[c] == nil {
+				r.promised[c] = map[mesos.AgentID]resources.Resources{}
+			}
+			r.promised[c][id] = part
 		}
 		if r.shown[c] == nil {
 			r.shown[c] = map[mesos.AgentID]resources.Resources{}

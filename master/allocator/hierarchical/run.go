@@ -51,6 +51,7 @@ func (h *Allocator) run(now time.Time, look []int32) []allocator.Allocation {
 		r.pass(look, true)
 	}
 	r.pass(look, false)
+	h.forgetPromises()
 	h.granted = len(r.out)
 	return r.out
 }
