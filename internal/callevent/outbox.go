@@ -238,7 +238,9 @@ func (s *sender) addAll(batch []proto.Message) error {
 	return nil
 }
 
-// add appends m as a record, and writes when enough has come together.
+// add appends m as a record, and writes when enough has come together. In JSON
+// each record is a chunk of its own, as from Mesos: some clients take a chunk for
+// a record.
 func (s *sender) add(m proto.Message) (err error) {
 	if s.codec == Protobuf {
 		s.body, err = proto.MarshalOptions{}.MarshalAppend(s.body[:0], m)
@@ -249,7 +251,10 @@ func (s *sender) add(m proto.Message) (err error) {
 		return fmt.Errorf("encode %s: %w", m.ProtoReflect().Descriptor().FullName(), err)
 	}
 	s.buf = recordio.Append(s.buf, s.body)
-	if len(s.buf) >= writeSize {
+	switch {
+	case s.codec == JSON:
+		return s.flush()
+	case len(s.buf) >= writeSize:
 		return s.write()
 	}
 	return nil

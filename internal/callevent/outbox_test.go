@@ -126,6 +126,48 @@ func TestServeWritesRecordsAndHeartbeats(t *testing.T) {
 	})
 }
 
+// TestRecordsInJSONAreChunks: clients split a stream by its chunks.
+func TestRecordsInJSONAreChunks(t *testing.T) {
+	box := NewOutbox(10)
+	box.Send(message("one"))
+	box.Send(message(strings.Repeat("two", 5000)))
+	box.Send(message("three"))
+	box.Close()
+	h, _ := streamOf(box, JSON, StreamOptions{})
+	server := httptest.NewServer(h)
+	defer server.Close()
+	conn, err := net.Dial("tcp", server.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err := io.WriteString(conn, "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	all, err := io.ReadAll(conn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, body, _ := strings.Cut(string(all), "\r\n\r\n")
+	chunks := strings.Split(body, "\r\n") // size, chunk, size, chunk, …, 0
+	if len(chunks) < 6 {
+		t.Fatalf("body is %.300q, want three chunks", body)
+	}
+	for i, text := range []string{"one", strings.Repeat("two", 5000), "three"} {
+		want := string(recordio.Append(nil, must(AppendJSON(nil, message(text)))))
+		if got := chunks[2*i+1]; got != want {
+			t.Errorf("chunk %d is %.100q, want %.100q", i, got, want)
+		}
+	}
+}
+
+func must(b []byte, err error) []byte {
+	if err != nil {
+		panic(err)
+	}
+	return b
+}
+
 func TestServeInProtobufAndRecordIO(t *testing.T) {
 	box := NewOutbox(1)
 	box.Send(heartbeat)
