@@ -109,6 +109,8 @@ func TestFullDisk(t *testing.T) {
 	a = start(t, cfg)
 	eventually(t, "subscription on a full disk", func() bool { n, _ := m.sessions(); return n == 2 })
 	fill(t, filepath.Join(hogs, "hog3")) // the first agent left some room when it ended
+	time.Sleep(200 * time.Millisecond)   // and the second may find something to throw away
+	fill(t, filepath.Join(hogs, "hog4"))
 	m.run(command("bigger", big))
 	time.Sleep(100 * time.Millisecond)
 	open("two")
@@ -117,7 +119,7 @@ func TestFullDisk(t *testing.T) {
 		t.Errorf("states = %s before there was room to store more", got)
 	}
 
-	for _, hog := range []string{"hog", "hog2", "hog3"} {
+	for _, hog := range []string{"hog", "hog2", "hog3", "hog4"} {
 		if err := os.Remove(filepath.Join(hogs, hog)); err != nil {
 			t.Fatal(err)
 		}
