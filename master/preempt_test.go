@@ -79,15 +79,16 @@ func TestPreemption(t *testing.T) {
 	if err := prod.call(&schedulerpb.Call{Type: schedulerpb.Call_REVIVE.Enum()}); err != nil {
 		t.Fatal(err)
 	}
-	var cpus float64
-	for _, o := range prod.await(schedulerpb.Event_OFFERS).GetOffers().GetOffers() {
-		for _, r := range o.GetResources() {
-			if r.GetName() == "cpus" {
-				cpus += r.GetScalar().GetValue()
+	for cpus := 0.0; cpus < 2; { // in one offer or, as they come back, in two
+		for _, o := range prod.await(schedulerpb.Event_OFFERS).GetOffers().GetOffers() {
+			for _, r := range o.GetResources() {
+				if r.GetName() == "cpus" {
+					cpus += r.GetScalar().GetValue()
+				}
 			}
 		}
-	}
-	if cpus != 2 {
-		t.Errorf("prod is offered %v cpus, want the two that were given back", cpus)
+		if cpus > 2 {
+			t.Errorf("prod is offered %v cpus, want the two that were given back", cpus)
+		}
 	}
 }
