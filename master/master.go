@@ -91,7 +91,7 @@ func (c Config) openStore() (state.Store, func() error, error) {
 	if c.Registry == InMemory {
 		return memstate.New(), keep, nil
 	}
-	s, err := boltstate.Open(filepath.Join(c.WorkDir, "registry.db"))
+	s, err := boltstate.Open(filepath.Join(c.WorkDir, RegistryFile))
 	if err != nil {
 		return nil, nil, err
 	}

@@ -12,6 +12,12 @@ import (
 	"github.com/soukproject/souk/internal/zookeeper"
 )
 
+// RegistryFile is the name of the registry's file in the work directory.
+const RegistryFile = "registry.db"
+
+// ElectionURL is where below --zk masters elect their leader: there, as in Mesos.
+func ElectionURL(zk zookeeper.URL) zookeeper.URL { return zk }
+
 // RegistryURL is where below --zk the registry is kept.
 func RegistryURL(zk zookeeper.URL) zookeeper.URL { return zk.Below("souk", "registry") }
 
@@ -29,7 +35,7 @@ func (m *master) election(ctx context.Context, me leader.Leader) (leader.Contend
 	if err := zkstate.Check(ctx, m.cfg.registryConfig()); err != nil {
 		return nil, nil, nil, err
 	}
-	cfg := zkleader.Config{URL: *m.cfg.ZK, Timeout: m.cfg.ZKTimeout, Format: zkleader.Masters(), Log: m.cfg.Log.Named("election")}
+	cfg := zkleader.Config{URL: ElectionURL(*m.cfg.ZK), Timeout: m.cfg.ZKTimeout, Format: zkleader.Masters(), Log: m.cfg.Log.Named("election")}
 	d := zkleader.NewDetector(cfg)
 	return zkleader.NewContender(cfg, me), d, d.Close, nil
 }

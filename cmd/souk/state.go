@@ -5,9 +5,10 @@ import (
 	"io"
 	"os"
 
+	"github.com/soukproject/souk/frameworks/chronos"
+	"github.com/soukproject/souk/frameworks/marathon"
 	"github.com/soukproject/souk/internal/backup"
 	"github.com/soukproject/souk/internal/leader/zkleader"
-	"github.com/soukproject/souk/internal/zookeeper"
 	"github.com/soukproject/souk/master"
 )
 
@@ -23,21 +24,18 @@ func stateCommand(out io.Writer) command {
 // stateful are the daemons that keep state, and where. The first one's is the
 // name of the cluster.
 func stateful() []backup.Service {
-	below := func(names ...string) func(zookeeper.URL) zookeeper.URL {
-		return func(u zookeeper.URL) zookeeper.URL { return u.Below(names...) }
-	}
 	return []backup.Service{
 		{
-			Name: "master", File: "registry.db", Format: zkleader.Masters(),
-			Election: func(u zookeeper.URL) zookeeper.URL { return u }, State: master.RegistryURL,
+			Name: "master", File: master.RegistryFile, Format: zkleader.Masters(),
+			Election: master.ElectionURL, State: master.RegistryURL,
 		},
 		{
-			Name: "marathon", File: "marathon.db", Format: zkleader.Latches(),
-			Election: below("leader-curator"), State: below("souk", "state"),
+			Name: "marathon", File: marathon.StateFile, Format: zkleader.Latches(),
+			Election: marathon.ElectionURL, State: marathon.StateURL,
 		},
 		{
-			Name: "chronos", File: "chronos.db", Format: zkleader.Latches(),
-			Election: below("candidate"), State: below("souk", "state"),
+			Name: "chronos", File: chronos.StateFile, Format: zkleader.Latches(),
+			Election: chronos.ElectionURL, State: chronos.StateURL,
 		},
 	}
 }

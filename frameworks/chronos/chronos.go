@@ -22,6 +22,7 @@ import (
 	"github.com/soukproject/souk/internal/metrics"
 	"github.com/soukproject/souk/internal/state"
 	"github.com/soukproject/souk/internal/state/boltstate"
+	"github.com/soukproject/souk/internal/zookeeper"
 )
 
 // Run is the scheduler until ctx ends (then it returns nil) or something it
@@ -62,11 +63,19 @@ func Run(ctx context.Context, cfg Config) error {
 	return standby.Run(ctx, process, ln)
 }
 
-// place is where in ZooKeeper schedulers elect their leader, and it keeps its
-// state. What Chronos keeps beside it is not touched.
+// StateFile is the name of the state's file in the work directory.
+const StateFile = "chronos.db"
+
+// ElectionURL is where below --zk schedulers elect their leader: Chronos' own.
+func ElectionURL(zk zookeeper.URL) zookeeper.URL { return zk.Below("candidate") }
+
+// StateURL is where below --zk the leader keeps its state. What Chronos keeps
+// beside it is not touched.
+func StateURL(zk zookeeper.URL) zookeeper.URL { return zk.Below("souk", "state") }
+
 func (c *Config) place() standby.Place {
 	return standby.Place{
-		Election: c.ZK.Below("candidate"), State: c.ZK.Below("souk", "state"), Timeout: c.ZKTimeout,
+		Election: ElectionURL(*c.ZK), State: StateURL(*c.ZK), Timeout: c.ZKTimeout,
 		Owner: c.FrameworkName, OwnerFlag: "--mesos_framework_name",
 	}
 }
@@ -79,7 +88,7 @@ func (c *Config) openStore(ctx context.Context, log *zap.Logger) (state.Store, e
 	case c.ZK != nil:
 		return c.place().Open(ctx, log)
 	}
-	return boltstate.Open(filepath.Join(c.WorkDir, "chronos.db"))
+	return boltstate.Open(filepath.Join(c.WorkDir, StateFile))
 }
 
 // reign is the scheduler while it leads: it takes the state back and starts

@@ -24,6 +24,7 @@ import (
 	"github.com/soukproject/souk/internal/leader/standby"
 	"github.com/soukproject/souk/internal/state"
 	"github.com/soukproject/souk/internal/state/boltstate"
+	"github.com/soukproject/souk/internal/zookeeper"
 	mesospb "github.com/soukproject/souk/proto/mesos/v1"
 )
 
@@ -62,11 +63,19 @@ func Run(ctx context.Context, cfg Config) error {
 	return standby.Run(ctx, process, ln)
 }
 
-// place is where below --zk schedulers elect their leader, and it keeps its
-// state. What Marathon keeps beside it is not touched.
+// StateFile is the name of the state's file in the work directory.
+const StateFile = "marathon.db"
+
+// ElectionURL is where below --zk schedulers elect their leader: Marathon's own.
+func ElectionURL(zk zookeeper.URL) zookeeper.URL { return zk.Below("leader-curator") }
+
+// StateURL is where below --zk the leader keeps its state. What Marathon keeps
+// beside it is not touched.
+func StateURL(zk zookeeper.URL) zookeeper.URL { return zk.Below("souk", "state") }
+
 func (c Config) place() standby.Place {
 	return standby.Place{
-		Election: c.ZK.Below("leader-curator"), State: c.ZK.Below("souk", "state"), Timeout: c.ZKTimeout,
+		Election: ElectionURL(*c.ZK), State: StateURL(*c.ZK), Timeout: c.ZKTimeout,
 		Owner: c.FrameworkName, OwnerFlag: "--framework_name",
 	}
 }
@@ -79,7 +88,7 @@ func (c Config) openStore(ctx context.Context) (state.Store, error) {
 	case c.ZK != nil:
 		return c.place().Open(ctx, c.Log)
 	}
-	return boltstate.Open(filepath.Join(c.WorkDir, "marathon.db"))
+	return boltstate.Open(filepath.Join(c.WorkDir, StateFile))
 }
 
 // reign is the scheduler while it leads.
