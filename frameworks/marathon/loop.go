@@ -9,6 +9,7 @@ import (
 
 	"github.com/soukproject/souk/frameworks/marathon/api"
 	"github.com/soukproject/souk/frameworks/marathon/core"
+	"github.com/soukproject/souk/internal/daemon"
 	mesospb "github.com/soukproject/souk/proto/mesos/v1"
 )
 
@@ -18,6 +19,7 @@ const eventsQueued = 1024
 // A loop owns the core: its run is the only goroutine that touches it.
 type loop struct {
 	core   *core.Core
+	clock  daemon.Clock
 	log    *zap.Logger
 	writer *writer
 	calls  *calls
@@ -44,7 +46,7 @@ type input struct {
 
 func newLoop(c *core.Core, w *writer, hub *api.Hub, probes *prober, log *zap.Logger) *loop {
 	return &loop{
-		core: c, log: log, writer: w, hub: hub, probes: probes,
+		core: c, clock: daemon.StartClock(), log: log, writer: w, hub: hub, probes: probes,
 		inputs: make(chan input, eventsQueued), views: make(chan func(*core.Core)), resigned: make(chan struct{}),
 		replies: map[uint64]chan<- core.Reply{}, updates: map[uint64]*mesospb.TaskStatus{},
 	}
@@ -68,7 +70,7 @@ func (l *loop) run(ctx context.Context) error {
 			l.step(core.Tick{})
 		}
 		if at, ok := l.core.Deadline(); ok {
-			timer.Reset(time.Until(at))
+			timer.Reset(l.clock.Until(at))
 		}
 	}
 }
@@ -93,7 +95,7 @@ func (l *loop) register(in input) core.Event {
 }
 
 func (l *loop) step(ev core.Event) {
-	effects := l.core.Step(time.Now(), ev)
+	effects := l.core.Step(l.clock.Now(), ev)
 	if ce := l.log.Check(zap.DebugLevel, "step"); ce != nil {
 		ce.Write(zap.String("event", fmt.Sprintf("%T", ev)), zap.Int("effects", len(effects)))
 	}
