@@ -39,8 +39,8 @@ const retryPause = 50 * time.Millisecond
 type Config struct {
 	URL     zookeeper.URL // the path is the store's own
 	Timeout time.Duration // of sessions; 0: zookeeper.DefaultTimeout
-	// Owner names the cluster or service. State of another one is refused;
-	// "" fits all.
+	// Owner names the cluster or service. State of another one is refused, and
+	// state of nobody becomes its own; "" fits all.
 	Owner string
 	// OwnerFlag is what the operator sets Owner with, for messages.
 	OwnerFlag string
@@ -214,13 +214,27 @@ func (s *Store) takeOver(ctx context.Context) error {
 	if err := s.fence(ctx); err != nil {
 		return err
 	}
-	if err := s.checkMarker(ctx); err != nil { // a Fill that came in between; from here on none can
+	top, err := s.readMarker(ctx) // again: a Fill may have come in between; from here on none can
+	if err != nil {
 		return err
 	}
 	if err := s.finish(ctx); err != nil {
 		return err
 	}
+	if err := s.own(ctx, top); err != nil {
+		return err
+	}
 	return s.sweep(ctx)
+}
+
+// own writes whose the state is, if nobody has said so before: the first owner
+// with a name keeps others out.
+func (s *Store) own(ctx context.Context, top marker) error {
+	if top.Owner != "" || s.cfg.Owner == "" || s.filling {
+		return nil
+	}
+	top.Owner = s.cfg.Owner
+	return s.mark(ctx, top)
 }
 
 // fence counts the epoch up.

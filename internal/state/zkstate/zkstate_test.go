@@ -235,6 +235,23 @@ func TestLostAnswers(t *testing.T) {
 	}
 }
 
+// TestStateOfNobodyBecomesOnesOwn: the first owner with a name keeps others out.
+func TestStateOfNobodyBecomesOnesOwn(t *testing.T) {
+	nobody := config(t)
+	nobody.Owner = ""
+	if err := zkstate.Fill(t.Context(), nobody, []state.Entry{{Name: "a", Value: []byte("1")}}); err != nil {
+		t.Fatal(err)
+	}
+	mine, other := nobody, nobody
+	mine.Owner, other.Owner = "mine", "other"
+	if got := value(t, open(t, nobody), "a") + value(t, open(t, mine), "a") + value(t, open(t, nobody), "a"); got != "111" {
+		t.Errorf("a = %q", got)
+	}
+	if _, err := zkstate.Open(t.Context(), other); err == nil || !strings.Contains(err.Error(), `belongs to "mine", not to "other"`) {
+		t.Errorf("Open by another owner = %v, want it refused", err)
+	}
+}
+
 func TestClearLines(t *testing.T) {
 	cases := []struct {
 		name  string
