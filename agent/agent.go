@@ -29,7 +29,6 @@ import (
 
 	"github.com/soukproject/souk/agent/api"
 	"github.com/soukproject/souk/agent/checkpoint"
-	"github.com/soukproject/souk/agent/containerizer"
 	"github.com/soukproject/souk/agent/core"
 	"github.com/soukproject/souk/agent/fetcher"
 	"github.com/soukproject/souk/agent/hostinfo"
@@ -92,27 +91,28 @@ func Run(ctx context.Context, cfg Config) error {
 		return err
 	}
 	defer store.Close()
-	containers, limited, closeContainers, err := openContainers(cfg)
+	containers, err := openContainers(cfg)
 	if err != nil {
 		return err
 	}
 	networks, err := openNetworks(cfg)
 	if err != nil {
-		return errors.Join(err, closeContainers())
+		return errors.Join(err, containers.close())
 	}
-	a, err := newAgent(ctx, cfg, ln.Addr(), log, store, containers, limited, networks)
+	a, err := newAgent(ctx, cfg, ln.Addr(), log, store, containers, networks)
 	if err != nil {
-		return errors.Join(err, closeContainers())
+		return errors.Join(err, containers.close())
 	}
-	return errors.Join(a.run(ctx, ln), a.images.Close(), closeContainers())
+	return errors.Join(a.run(ctx, ln), a.images.Close(), containers.close())
 }
 
 func newAgent(ctx context.Context, cfg Config, listening net.Addr, log *checkpoint.Log, store *sandbox.Store,
-	containers containerizer.Containerizer, limited bool, networks *network.Networks) (*agent, error) {
+	containers chosen, networks *network.Networks) (*agent, error) {
 	id, err := identify(ctx, cfg, listening)
 	if err != nil {
 		return nil, err
 	}
+	id.info.Attributes = containers.attributes(id.info.Attributes)
 	a := &agent{
 		cfg: cfg, address: net.JoinHostPort(id.ip, strconv.Itoa(int(id.info.GetPort()))), started: time.Now(),
 		bootID: hostinfo.BootID(), log: cfg.Log, metrics: metrics.New(), store: store,
@@ -137,7 +137,7 @@ func newAgent(ctx context.Context, cfg Config, listening net.Addr, log *checkpoi
 		Info: id.info, Version: api.MesosVersion, Boot: uuid.NewString(), IP: id.ip,
 		Rand:       rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())),
 		Configured: fmt.Sprintf("resources %q, attributes %q, default role %q", cfg.Resources, cfg.Attributes, cfg.DefaultRole),
-		Additive:   cfg.Additive, Limited: limited, Images: isolates(containers), HardCPU: cfg.HardCPU, PIDs: cfg.PIDs, ShutdownGrace: cfg.ShutdownGrace,
+		Additive:   cfg.Additive, Limited: containers.limited(), Images: containers.isolates(), HardCPU: cfg.HardCPU, PIDs: cfg.PIDs, ShutdownGrace: cfg.ShutdownGrace,
 		Registration: cfg.Registration, Reregistration: cfg.Reregistration,
 	}), a)
 	a.writer = newWriter(log, a.loop.post, a.collector.Clear, cfg.Log.Named("checkpoint"))

@@ -20,6 +20,7 @@ import (
 
 	"github.com/soukproject/souk/agent/containerizer/containerizertest"
 	"github.com/soukproject/souk/agent/containerizer/posix"
+	"github.com/soukproject/souk/agent/isolation"
 	mesospb "github.com/soukproject/souk/proto/mesos/v1"
 )
 
@@ -174,7 +175,7 @@ func TestKillAndEndpoints(t *testing.T) {
 
 	_, body := a.get("/slave%281%29/state")
 	for _, want := range []string{
-		`"id":"S0"`, `"hostname":"agent1.example"`, `"ports":"[31000-31999]"`, `"attributes":{"rack":"r1"}`,
+		`"id":"S0"`, `"hostname":"agent1.example"`, `"ports":"[31000-31999]"`, `"attributes":{"isolation":"posix","rack":"r1"}`,
 		`"name":"Command Executor (Task: web.1) (Command: sh -c 'sleep 1000')"`, `"state":"TASK_RUNNING"`, `"executor_id":""`,
 	} {
 		if !strings.Contains(body, want) {
@@ -342,6 +343,7 @@ func TestRunRefuses(t *testing.T) {
 		{"bad resources", func(c *Config) { c.Resources = "cpus" }, "resources"},
 		{"an unknown containerizer", func(c *Config) { c.Containerizer = "docker" }, "--containerizer"},
 		{"runc without its helper", func(c *Config) { c.Containerizer = RunC }, "runc"},
+		{"an isolator that plain processes do not have", func(c *Config) { c.Isolation = isolation.Set{"cgroups/mem"} }, "isolator cgroups/mem needs"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -374,7 +376,7 @@ func TestParseFlags(t *testing.T) {
 		c.Domain.GetFaultDomain().GetZone().GetName() != "z" {
 		t.Errorf("ParseFlags = %+v", c)
 	}
-	for _, bad := range []string{"--isolation=gpu/nvidia", "--docker=docker", "--domain={}", "--acls={}", "--containerizers=appc", "--default_role=a b", "--registration_backoff_factor=2mins"} {
+	for _, bad := range []string{"--isolation=docker/volume", "--isolation=cgroups/mem,cgroups", "--docker=docker", "--domain={}", "--acls={}", "--containerizers=appc", "--default_role=a b", "--registration_backoff_factor=2mins"} {
 		if _, err := ParseFlags([]string{"--master=m", "--work_dir=/w", bad}, nil); err == nil || !strings.Contains(err.Error(), "flag --") {
 			t.Errorf("ParseFlags(%s) = %v, want an error that names the flag", bad, err)
 		}

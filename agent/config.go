@@ -14,6 +14,7 @@ import (
 
 	"github.com/soukproject/souk/agent/api"
 	"github.com/soukproject/souk/agent/containerizer"
+	"github.com/soukproject/souk/agent/isolation"
 	"github.com/soukproject/souk/agent/link"
 	"github.com/soukproject/souk/internal/daemon"
 	"github.com/soukproject/souk/internal/leader"
@@ -56,9 +57,10 @@ type Config struct {
 	DefaultRole string
 	Additive    bool // resources and attributes may grow while tasks run
 
-	Containerizer     string // Auto, Posix or RunC
-	ContainerizerPath string // of souk-containerizer; "": beside the running program
-	CgroupsRoot       string // of this agent alone; "": one named after RuntimeDir
+	Containerizer     string        // Auto, Posix or RunC
+	ContainerizerPath string        // of souk-containerizer; "": beside the running program
+	Isolation         isolation.Set // what containers must have; nil: the best that Containerizer gives
+	CgroupsRoot       string        // of this agent alone; "": one named after RuntimeDir
 	HardCPU           bool
 	PIDs              int64
 	NoSeccomp         bool

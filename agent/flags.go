@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/soukproject/souk/agent/hostinfo"
+	"github.com/soukproject/souk/agent/isolation"
 	"github.com/soukproject/souk/internal/callevent"
 	"github.com/soukproject/souk/internal/daemon"
 	"github.com/soukproject/souk/internal/zookeeper"
@@ -98,7 +99,10 @@ func (c *Config) machineFlags(f *daemon.FlagSet) {
 func (c *Config) containerFlags(f *daemon.FlagSet) {
 	f.String(&c.Containerizer, "containerizer", "What runs tasks: runc (isolated, needs root), posix (plain processes) or auto")
 	f.Path(&c.ContainerizerPath, "containerizer_path", "The helper program; default: souk-containerizer beside this program")
-	f.Func("isolation", "", "Accepted for compatibility: containers have what --containerizer gives them", isolation)
+	f.Func("isolation", "", "Isolators that containers must have, by Mesos' names and separated by commas; the agent does not start where they cannot be had", func(text string) (err error) {
+		c.Isolation, err = isolation.Parse(text)
+		return err
+	})
 	f.String(&c.CgroupsRoot, "cgroups_root", "Cgroup that holds those of containers, of this agent alone; default: one named after --runtime_dir")
 	f.Bool(&c.HardCPU, "cgroups_enable_cfs", "Make the cpus of a task a quota, not only a weight")
 	c.seccompFlag(f)
@@ -220,21 +224,6 @@ func (c *Config) seccompFlag(f *daemon.FlagSet) {
 		c.NoSeccomp = !on
 		return nil
 	})
-}
-
-// isolation accepts the isolators whose work containers do anyway.
-func isolation(text string) error {
-	known := map[string]bool{
-		"": true, "filesystem/posix": true, "filesystem/linux": true, "posix/cpu": true, "posix/mem": true, "process": true,
-		"cgroups/cpu": true, "cgroups/mem": true, "cgroups/pids": true, "cgroups": true, "namespaces/pid": true, "namespaces/ipc": true,
-		"network/cni": true, "docker/runtime": true, "volume/host_path": true, "volume/sandbox_path": true, "volume/secret": true, "linux/capabilities": true, "posix/rlimits": true, "linux/nnp": true, "linux/seccomp": true, "environment_secret": true,
-	}
-	for name := range strings.SplitSeq(text, ",") {
-		if !known[strings.TrimSpace(name)] {
-			return fmt.Errorf("isolator %q is not part of this version: remove it", name)
-		}
-	}
-	return nil
 }
 
 func (c *Config) imageFlags(f *daemon.FlagSet) {
