@@ -43,7 +43,8 @@ sim: ## run SEEDS simulated clusters through faults
 fuzz: ## run every fuzz target for FUZZ each
 	scripts/fuzz.sh $(FUZZ)
 
-e2e: build ## start a whole cluster and use it as a newcomer would
+e2e: build ## start a whole cluster and use it as a newcomer would, and with clients of others
+	scripts/setup.sh clients
 	$(GO) test -count 1 -timeout 15m ./internal/local -run 'EndToEnd'
 
 proto: setup ## generate Go from the .proto files

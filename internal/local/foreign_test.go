@@ -93,34 +93,87 @@ func TestEndToEndMesosGo(t *testing.T) {
 	}
 }
 
-// TestEndToEndNPM: a scheduler on the npm package mesos-framework.
-func TestEndToEndNPM(t *testing.T) {
-	node, npm := installed(t, "node", "Debian's nodejs"), installed(t, "npm", "Debian's npm")
+// script lays out a script of testdata with the npm packages it needs, and returns its folder.
+func script(t *testing.T, name string, packages ...string) string {
+	t.Helper()
+	npm := installed(t, "npm", "Debian's npm")
+	installed(t, "node", "Debian's nodejs")
 	dir := t.TempDir()
-	script, err := os.ReadFile("testdata/npm.js")
+	source, err := os.ReadFile(filepath.Join("testdata", name))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(os.Mkdir(filepath.Join(dir, "logs"), 0o755), // which the package wants and does not make
-		os.WriteFile(filepath.Join(dir, "scheduler.js"), script, 0o644),
+	if err := errors.Join(os.WriteFile(filepath.Join(dir, name), source, 0o644),
 		os.WriteFile(filepath.Join(dir, "package.json"), []byte(`{"private":true}`), 0o644)); err != nil {
 		t.Fatal(err)
 	}
-	out, err := foreign(t, dir, npm, "install", "--no-audit", "--no-fund", "--ignore-scripts", "mesos-framework@0.5.3")
-	online(t, "mesos-framework", out, err)
+	args := append([]string{"install", "--no-audit", "--no-fund", "--ignore-scripts", "--prefer-offline"}, packages...)
+	out, err := foreign(t, dir, npm, args...)
+	online(t, strings.Join(packages, " and "), out, err)
+	return dir
+}
+
+// clean fails the test if the client said that something went wrong.
+func clean(t *testing.T, out string) {
+	t.Helper()
+	for line := range strings.Lines(out) {
+		if strings.HasPrefix(line, "error:") {
+			t.Errorf("the client saw an %s", line)
+		}
+	}
+}
+
+// TestEndToEndNPM: a scheduler on the npm package mesos-framework.
+func TestEndToEndNPM(t *testing.T) {
+	dir := script(t, "npm.js", "mesos-framework@0.5.3")
+	if err := os.Mkdir(filepath.Join(dir, "logs"), 0o755); err != nil { // which the package wants and does not make
+		t.Fatal(err)
+	}
 	c := newCluster(t)
 	c.start()
 	host, port, _ := strings.Cut(strings.TrimPrefix(c.master, "http://"), ":")
-	out, err = foreign(t, dir, node, "scheduler.js", host, port, user(), "sleep 1")
+	out, err := foreign(t, dir, "node", "npm.js", host, port, user(), "sleep 1")
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	wants(t, out, "SUBSCRIBED", "TASK_RUNNING", "TASK_FINISHED")
-	for line := range strings.Lines(out) {
-		if strings.HasPrefix(line, "error:") {
-			t.Errorf("the scheduler saw an %s", line)
-		}
+	clean(t, out)
+	c.idle()
+	if got := c.call(http.MethodPost, c.master+"/api/v1", `{"type":"GET_TASKS"}`, http.StatusOK); strings.Contains(got, `"status_update_state":"TASK_FINISHED"`) && !strings.Contains(got, "completed_tasks") {
+		t.Errorf("GET_TASKS = %s: the last update was not acknowledged", got)
 	}
+}
+
+// TestEndToEndMarathonNPM: two npm packages, one that uses Marathon and one that hears of it.
+func TestEndToEndMarathonNPM(t *testing.T) {
+	dir := script(t, "deploy.js", "marathon-node@1.1.0", "marathon-event-bus-client@0.1.7")
+	c := newCluster(t)
+	c.start()
+	host, port, _ := strings.Cut(strings.TrimPrefix(c.marathon, "http://"), ":")
+	out, err := foreign(t, dir, "node", "deploy.js", c.marathon, host, port)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	wants(t, out, "subscribed", "running 1 TASK_RUNNING", "heard TASK_RUNNING", "scaled 2", "info marathon", "apps 0")
+	clean(t, out)
+	c.idle()
+}
+
+// TestEndToEndMarathonPython: Debian's Python library for Marathon.
+func TestEndToEndMarathonPython(t *testing.T) {
+	const python = "/usr/bin/python3" // Debian's own: its libraries are for no other
+	if out, err := exec.Command(python, "-c", "import marathon").CombinedOutput(); err != nil {
+		t.Skipf("the Debian package python3-marathon is not installed: %v\n%s", err, out)
+	}
+	c := newCluster(t)
+	c.start()
+	out, err := foreign(t, "testdata", python, "-B", "deploy.py", c.marathon)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	wants(t, out, `ping "pong"`, "info marathon", "created /py/web", "tasks 1 TASK_RUNNING 1", "heard TASK_RUNNING",
+		"by label ['/py/web']", "endpoints 1", "scaled 3", "versions 2", "first version had 1", "after a kill 2", "queue 0", "deleted")
+	clean(t, out)
 	c.idle()
 }
 
@@ -205,25 +258,14 @@ scrape_configs:
 
 // TestEndToEndTelegraf: telegraf's Mesos input reads master and agent.
 func TestEndToEndTelegraf(t *testing.T) {
-	dir := t.TempDir()
-	source, err := os.ReadFile("testdata/telegraf/main.go")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := errors.Join(os.WriteFile(filepath.Join(dir, "main.go"), source, 0o644),
-		os.WriteFile(filepath.Join(dir, "go.mod"), []byte("module telegraf\n\nrequire github.com/influxdata/telegraf v1.37.2\n"), 0o644)); err != nil {
-		t.Fatal(err)
-	}
-	out, err := foreign(t, dir, "go", "get", ".")
+	client := filepath.Join(t.TempDir(), "telegraf")
+	out, err := foreign(t, "testdata/telegraf", "go", "build", "-o", client, ".")
 	online(t, "telegraf", out, err)
-	if out, err := foreign(t, dir, "go", "build", "-o", "client", "."); err != nil {
-		t.Fatalf("build: %v\n%s", err, out)
-	}
 	c := newCluster(t)
 	c.start()
 	c.call(http.MethodPost, c.marathon+"/v2/apps", sample(t, "api-app-simple.json"), http.StatusCreated)
 	agent := c.agentOf(c.running("simple", 2)[0])
-	out, err = foreign(t, dir, filepath.Join(dir, "client"), c.master, agent)
+	out, err = foreign(t, "", client, c.master, agent)
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}

@@ -21,11 +21,13 @@ const scheduler = new Scheduler({
 scheduler.on("ready", () => scheduler.subscribe());
 scheduler.on("subscribed", (it) => console.log("SUBSCRIBED", it.frameworkId));
 scheduler.on("heartbeat", () => console.log("HEARTBEAT"));
-scheduler.on("error", (error) => console.log("error:", error.message || JSON.stringify(error)));
+let over = false; // the master closes the stream then
+scheduler.on("error", (error) => over || console.log("error:", error.message || JSON.stringify(error)));
 scheduler.on("update", (update) => {
     console.log(update.status.state);
     if (["TASK_FINISHED", "TASK_FAILED", "TASK_ERROR"].includes(update.status.state)) {
         setTimeout(() => {
+            over = true;
             scheduler.teardown();
             setTimeout(() => process.exit(0), 500);
         }, 100); // after the acknowledgement

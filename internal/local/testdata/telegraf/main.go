@@ -6,32 +6,48 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"sync"
+	"time"
 
 	"github.com/influxdata/telegraf"
-	"github.com/influxdata/telegraf/agent"
-	"github.com/influxdata/telegraf/logger"
-	"github.com/influxdata/telegraf/models"
 	"github.com/influxdata/telegraf/plugins/inputs/mesos"
 )
 
-func main() {
-	input := &mesos.Mesos{Masters: []string{os.Args[1]}, Slaves: []string{os.Args[2]}, Timeout: 5000, Log: logger.New("inputs", "mesos", "")}
-	learned := make(chan telegraf.Metric, 100)
-	acc := agent.NewAccumulator(models.NewRunningInput(input, &models.InputConfig{Name: "mesos", Filter: models.Filter{}}), learned)
-	if err := input.Gather(acc); err != nil {
-		fmt.Println("error:", err)
-		os.Exit(1)
+// A printer takes what an input learns; nothing else is asked of it.
+type printer struct {
+	telegraf.Accumulator
+	mu     sync.Mutex
+	lines  []string
+	failed bool
+}
+
+func (p *printer) AddFields(_ string, fields map[string]any, tags map[string]string, _ ...time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for name, value := range fields {
+		p.lines = append(p.lines, fmt.Sprintf("%s %s %v", tags["role"], name, value))
 	}
-	close(learned)
-	for m := range learned {
-		role, _ := m.GetTag("role")
-		var lines []string
-		for _, f := range m.FieldList() {
-			lines = append(lines, fmt.Sprintf("%s %s %v", role, f.Key, f.Value))
-		}
-		slices.Sort(lines)
-		for _, line := range lines {
-			fmt.Println(line)
-		}
+}
+
+func (p *printer) AddError(err error) {
+	if err == nil {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	fmt.Println("error:", err)
+	p.failed = true
+}
+
+func main() {
+	input := &mesos.Mesos{Masters: []string{os.Args[1]}, Slaves: []string{os.Args[2]}, Timeout: 5000}
+	p := &printer{}
+	p.AddError(input.Gather(p))
+	slices.Sort(p.lines)
+	for _, line := range p.lines {
+		fmt.Println(line)
+	}
+	if p.failed {
+		os.Exit(1)
 	}
 }
