@@ -249,7 +249,7 @@ func (a *agent) run(ctx context.Context, ln net.Listener) error {
 func (a *agent) handler() http.Handler {
 	return api.New(api.Config{
 		Agent: a, Files: a.files, Store: a.store, Nested: a.nested, Metrics: a.metrics, Address: a.address, Started: a.started,
-		LogDir: a.cfg.Logging.Dir, Flags: a.cfg.Flags, Build: a.cfg.Build,
+		LogDir: a.cfg.Logging.Dir, Flags: a.cfg.Flags, Build: a.cfg.Build, Log: a.log.Named("api"), Level: a.cfg.Level, Prune: a.images.Prune,
 	})
 }
 

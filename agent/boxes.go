@@ -37,6 +37,7 @@ type boxes struct {
 	launches   chan struct{} // one token per launch under way
 	log        *zap.Logger
 	failures   *metrics.Counter // destructions that failed
+	pending    pending
 }
 
 func newBoxes(a *agent, c containerizer.Containerizer, n *network.Networks) *boxes {
@@ -65,7 +66,9 @@ func (b *boxes) run(ctx context.Context) error {
 
 func (b *boxes) launch(e core.Launch) {
 	b.jobs.put(func(ctx context.Context) {
+		done := b.pending.begin("launch", string(e.Run.Container))
 		status, err := b.start(ctx, e)
+		done()
 		if err != nil {
 			err = errors.Join(err, b.agent.images.Release(string(e.Run.Container)))
 		}
@@ -158,6 +161,7 @@ func (b *boxes) resize(id string, limits containerizer.Limits) {
 
 func (b *boxes) destroy(id string) {
 	b.jobs.put(func(ctx context.Context) {
+		defer b.pending.begin("destroy", id)()
 		for retry := firstRetry; ; retry = min(2*retry, lastRetry) {
 			err := b.destroyOnce(ctx, id)
 			if err == nil {

@@ -108,7 +108,8 @@ type Config struct {
 	Build   api.Build
 	Flags   []daemon.Flag // as /flags shows them
 	Logging daemon.Logging
-	Log     *zap.Logger // nil: silent
+	Log     *zap.Logger     // nil: silent
+	Level   zap.AtomicLevel // of Log, for changes at run time
 }
 
 // DefaultPort is where agents listen.

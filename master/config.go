@@ -158,7 +158,6 @@ func DefaultConfig() Config {
 
 		Build: api.Build{Version: "0.1.0"},
 		Log:   zap.NewNop(),
-		Level: zap.NewAtomicLevel(),
 	}
 }
 
@@ -177,9 +176,6 @@ func (c *Config) files() files.Named {
 func (c *Config) check() error {
 	if c.Log == nil {
 		c.Log = zap.NewNop()
-	}
-	if c.Level == (zap.AtomicLevel{}) {
-		c.Level = zap.NewAtomicLevel()
 	}
 	switch {
 	case (c.Contender == nil) != (c.Detector == nil):

@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"time"
 
+	"go.uber.org/zap"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/soukproject/souk/agent/containerizer"
@@ -53,6 +54,8 @@ type Agent interface {
 	SubscribeExecutor(ctx context.Context, call *executorpb.Call, outbox *callevent.Outbox) (end ExecutorStream, reply core.Reply, err error)
 	// CallExecutor makes any other call of an executor.
 	CallExecutor(ctx context.Context, call *executorpb.Call) (core.Reply, error)
+	// Pending is what the containerizer is busy with, the oldest first.
+	Pending() []Operation
 	// Stats measures a container.
 	Stats(ctx context.Context, id string) (containerizer.Statistics, error)
 }
@@ -69,16 +72,20 @@ type Config struct {
 	LogDir  string
 	Flags   []daemon.Flag
 	Build   Build
+	Log     *zap.Logger
+	Level   zap.AtomicLevel
+	Prune   func(keep []string) error // removes images that nothing uses but those
 }
 
 type api struct {
 	Config
+	verbosity *daemon.Verbosity
 	executors chan struct{} // one token per stream of an executor
 }
 
 // New returns the handler of everything an agent answers.
 func New(cfg Config) http.Handler {
-	a := &api{Config: cfg, executors: make(chan struct{}, maxExecutors)}
+	a := &api{Config: cfg, verbosity: daemon.NewVerbosity(cfg.Level, cfg.Log), executors: make(chan struct{}, maxExecutors)}
 	return routing.New("slave(1)", a.routes())
 }
 
@@ -93,14 +100,14 @@ func (a *api) routes() []routing.Route {
 		{Path: "/slave(1)/state.json", Handler: up(a.state)},
 		{Path: "/slave(1)/containers", Handler: up(a.containers)},
 		{Path: "/slave(1)/monitor/statistics", Handler: up(a.statistics)},
-		{Path: "/slave(1)/containerizer/debug", Handler: missing},
+		{Path: "/slave(1)/containerizer/debug", Handler: up(a.debugContainers)},
 		{Path: "/slave(1)/flags", Handler: a.flags},
 		{Path: "/slave(1)/health", Handler: func(http.ResponseWriter, *http.Request) {}},
 		{Path: "/files/browse", Handler: files.Server{Source: a.Files}.Browse},
 		{Path: "/files/read", Handler: files.Server{Source: a.Files}.Read},
 		{Path: "/files/download", Handler: files.Server{Source: a.Files}.Download},
 		{Path: "/files/debug", Handler: up(a.debugFiles)},
-		{Path: "/logging/toggle", Handler: missing},
+		{Path: "/logging/toggle", Handler: a.verbosity.Toggle},
 		{Path: "/system/stats.json", Handler: systemStats},
 		{Path: "/version", Handler: a.version},
 		{Path: "/metrics/snapshot", Handler: a.Metrics.SnapshotHandler().ServeHTTP},
@@ -128,12 +135,6 @@ func absent(what string) http.HandlerFunc {
 		}
 		callevent.WriteError(w, err)
 	}
-}
-
-// missing answers for an endpoint of Mesos that this version has not, so that a
-// client does not think it mistyped a path.
-func missing(w http.ResponseWriter, r *http.Request) {
-	daemon.WriteText(w, http.StatusNotImplemented, "501 Not Implemented. This agent does not have "+r.URL.Path+" yet")
 }
 
 // snapshot is for handlers: on failure it has answered.

@@ -4,6 +4,8 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -31,10 +33,13 @@ type fakeAgent struct {
 	executor   []*executorpb.Call // that came through
 	reply      core.Reply         // to them
 	ended      int                // streams
+	pending    []Operation
 }
 
 func (f *fakeAgent) Recovered() bool { return !f.recovering }
 func (f *fakeAgent) Master() string  { return "m1" }
+
+func (f *fakeAgent) Pending() []Operation { return f.pending }
 
 func (f *fakeAgent) Snapshot(context.Context) (core.Snapshot, error) { return f.snapshot, nil }
 
@@ -96,6 +101,9 @@ type fixture struct {
 	agent   *fakeAgent
 	handler http.Handler
 	dir     string // the sandbox
+
+	pruned     []string // what was to be kept
+	pruneError error
 }
 
 func newFixture(t *testing.T) *fixture {
@@ -118,11 +126,14 @@ func newFixture(t *testing.T) *fixture {
 	files := sandbox.NewFiles(store, nil)
 	files.SetAgent("S0")
 	agent := &fakeAgent{snapshot: snapshot()}
-	return &fixture{agent: agent, dir: dir, handler: New(Config{
+	f := &fixture{agent: agent, dir: dir}
+	f.handler = New(Config{
 		Agent: agent, Files: files, Store: store, Metrics: metrics.New(), Address: "10.0.0.1:5051", Started: time.Unix(1, 0),
 		Flags: []daemon.Flag{{Name: "port", Value: "5051", Set: true}, {Name: "hostname"}},
 		Build: Build{Version: "0.1.0"},
-	})}
+		Prune: func(keep []string) error { f.pruned = keep; return f.pruneError },
+	})
+	return f
 }
 
 func (f *fixture) do(method, target, body string, header ...string) *httptest.ResponseRecorder {
@@ -341,7 +352,10 @@ func TestOperatorCalls(t *testing.T) {
 		{`{"type":"UNKNOWN"}`, 501, "501 Not Implemented."},
 		{`{"type":"GET_OPERATIONS"}`, 200, `"type":"GET_OPERATIONS"`},
 		{`{"type":"GET_RESOURCE_PROVIDERS"}`, 200, `"type":"GET_RESOURCE_PROVIDERS"`},
-		{`{"type":"PRUNE_IMAGES"}`, 501, "PRUNE_IMAGES"},
+		{`{"type":"MARK_RESOURCE_PROVIDER_GONE"}`, 400, "Expecting 'mark_resource_provider_gone' to be present"},
+		{`{"type":"MARK_RESOURCE_PROVIDER_GONE","mark_resource_provider_gone":{"resource_provider_id":{"value":"rp"}}}`, 200, ""},
+		{`{"type":"ADD_RESOURCE_PROVIDER_CONFIG","add_resource_provider_config":{"info":{"type":"t","name":"n"}}}`, 400, "Unknown local resource provider type 't'"},
+		{`{"type":"UPDATE_RESOURCE_PROVIDER_CONFIG","update_resource_provider_config":{"info":{"type":"org.apache.mesos.rp.local.storage","name":"n","storage":{"plugin":{"type":"p","name":"q"}}}}}`, 500, "--resource_provider_config_dir"},
 		{`{"type":"LAUNCH_CONTAINER"}`, 400, "Expecting 'launch_container' to be present"},
 		{`{"type":"WAIT_NESTED_CONTAINER","wait_nested_container":{"container_id":{"value":"zz"}}}`, 400, "Expecting 'wait_nested_container.container_id.parent' to be present"},
 		{`{"type":"LAUNCH_NESTED_CONTAINER","launch_nested_container":{"container_id":{"value":"a.b","parent":{"value":"p"}}}}`, 400, "'a.b' contains invalid characters"},
@@ -349,7 +363,8 @@ func TestOperatorCalls(t *testing.T) {
 		{`{"type":"LAUNCH_NESTED_CONTAINER_SESSION","launch_nested_container_session":{"container_id":{"value":"s","parent":{"value":"p"}},"container":{"type":"MESOS","linux_info":{"share_cgroups":false}}}}`, 400, "cannot be set to 'false' for nested container sessions"},
 		{`{"type":"LAUNCH_CONTAINER","launch_container":{"container_id":{"value":"s"},"container":{"type":"MESOS","linux_info":{"share_cgroups":true}}}}`, 400, "cannot set 'share_cgroups' to 'true'"},
 		{`{"type":"LAUNCH_CONTAINER","launch_container":{"container_id":{"value":"g","parent":{"value":"n","parent":{"value":"p"}}},"resources":[{"name":"cpus","type":"SCALAR","scalar":{"value":1}}]}}`, 400, "second level or greater cannot specify resources"},
-		{`{"type":"ATTACH_CONTAINER_INPUT"}`, 415, "Expecting 'Content-Type' to be application/recordio for ATTACH_CONTAINER_INPUT call"},
+		{`{"type":"ATTACH_CONTAINER_INPUT"}`, 400, "Expecting 'attach_container_input' to be present"},
+		{`{"type":"ATTACH_CONTAINER_INPUT","attach_container_input":{}}`, 415, "Expecting 'Content-Type' to be application/recordio for ATTACH_CONTAINER_INPUT call"},
 		{`{"type":`, 400, "Failed to parse body into JSON"},
 	}
 	for _, tt := range tests {
@@ -359,6 +374,61 @@ func TestOperatorCalls(t *testing.T) {
 	}
 	if w := f.do("POST", "/api/v1", `{"type":"GET_HEALTH"}`, "Accept", "text/html"); w.Code != 406 {
 		t.Errorf("with an Accept nobody can satisfy: %d, want 406", w.Code)
+	}
+}
+
+func TestAskingForAStreamOfWhatIsNone(t *testing.T) {
+	w := newFixture(t).do("POST", "/api/v1", `{"type":"GET_HEALTH"}`, "Accept", "application/recordio", "Message-Accept", "application/json")
+	if want := "Streaming response is not supported for GET_HEALTH call"; w.Code != 406 || w.Body.String() != want {
+		t.Errorf("GET_HEALTH as a stream = %d %s, want 406 %s", w.Code, w.Body, want)
+	}
+}
+
+func TestLoggingLevel(t *testing.T) {
+	f := newFixture(t)
+	ask := func() string {
+		return f.do("GET", "/logging/toggle", "").Body.String() + f.do("POST", "/api/v1", `{"type":"GET_LOGGING_LEVEL"}`).Body.String()
+	}
+	shown := func(level string) string {
+		return level + "\n" + `{"type":"GET_LOGGING_LEVEL","get_logging_level":{"level":` + level + `}}`
+	}
+	if got := ask(); got != shown("0") {
+		t.Errorf("at first the level is %s", got)
+	}
+	set := f.do("POST", "/api/v1", `{"type":"SET_LOGGING_LEVEL","set_logging_level":{"level":3,"duration":{"nanoseconds":3600000000000}}}`)
+	if got := ask(); set.Code != 200 || set.Body.Len() > 0 || got != shown("3") {
+		t.Errorf("SET_LOGGING_LEVEL to 3 = %d %s; then the level is %s", set.Code, set.Body, got)
+	}
+	if w := f.do("GET", "/logging/toggle?level=0&duration=1hrs", ""); w.Code != 200 || ask() != shown("0") {
+		t.Errorf("toggled to 0: %d %s; then the level is %s", w.Code, w.Body, ask())
+	}
+}
+
+func TestPruneImages(t *testing.T) {
+	f := newFixture(t)
+	for body, want := range map[string]string{
+		`{"type":"PRUNE_IMAGES"}`: "[]",
+		`{"type":"PRUNE_IMAGES","prune_images":{"excluded_images":[{"type":"DOCKER","docker":{"name":"alpine"}},{"type":"APPC","appc":{"name":"x"}}]}}`: "[alpine]",
+	} {
+		f.pruned = nil
+		if w := f.do("POST", "/api/v1", body); w.Code != 200 || w.Body.Len() > 0 || fmt.Sprint(f.pruned) != want {
+			t.Errorf("%s = %d %s, and all were pruned but %v; want 200 and %s", body, w.Code, w.Body, f.pruned, want)
+		}
+	}
+	f.pruneError = errors.New("disk is broken")
+	if w := f.do("POST", "/api/v1", `{"type":"PRUNE_IMAGES"}`); w.Code != 500 || w.Body.String() != "disk is broken" {
+		t.Errorf("PRUNE_IMAGES that fails = %d %s", w.Code, w.Body)
+	}
+}
+
+func TestContainerizerDebug(t *testing.T) {
+	f := newFixture(t)
+	if w := f.do("GET", "/containerizer/debug", ""); w.Body.String() != `{"pending":[]}` {
+		t.Errorf("/containerizer/debug of an idle agent = %d %s", w.Code, w.Body)
+	}
+	f.agent.pending = []Operation{{Name: "launch", Container: "c-2", Since: time.Unix(20, 0)}}
+	if w := f.do("GET", "/containerizer/debug", ""); w.Body.String() != `{"pending":[{"operation":"launch","args":{"containerId":"c-2"},"since":20.0}]}` {
+		t.Errorf("/containerizer/debug = %d %s", w.Code, w.Body)
 	}
 }
 

@@ -46,7 +46,7 @@ func (a *api) session(ctx context.Context, n nestedCall, s *processStream) error
 	}
 	id := nameOf(n.id)
 	if !launched {
-		s.w.WriteHeader(http.StatusAccepted)
+		callevent.WriteEmpty(s.w, http.StatusAccepted)
 		return nil
 	}
 	defer func() {

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math"
 	"net/http"
-	"strconv"
 	"time"
 
 	"github.com/soukproject/souk/internal/callevent"
@@ -82,10 +81,7 @@ func (a *api) executorCall(w http.ResponseWriter, r *http.Request, call *executo
 	case reply.Code >= http.StatusBadRequest:
 		return &callevent.Error{Code: reply.Code, Text: reply.Text}
 	}
-	h := w.Header()
-	h["Content-Type"] = nil
-	h.Set("Content-Length", strconv.Itoa(0))
-	w.WriteHeader(reply.Code)
+	callevent.WriteEmpty(w, reply.Code)
 	return nil
 }
 

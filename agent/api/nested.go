@@ -216,7 +216,7 @@ func (a *api) nested(w http.ResponseWriter, r *http.Request, call *agentpb.Call)
 	case agentpb.Call_LAUNCH_CONTAINER, agentpb.Call_LAUNCH_NESTED_CONTAINER:
 		launched, err := a.launchNested(r.Context(), n)
 		if err == nil && !launched {
-			w.WriteHeader(http.StatusAccepted)
+			callevent.WriteEmpty(w, http.StatusAccepted)
 		}
 		return nil, err
 	case agentpb.Call_WAIT_CONTAINER, agentpb.Call_WAIT_NESTED_CONTAINER:

@@ -43,8 +43,14 @@ func (a *api) operate(w http.ResponseWriter, r *http.Request) error {
 	if stream := a.streaming(call); stream != nil {
 		return stream(r, newProcessStream(w, codec, recordIO))
 	}
+	if recordIO {
+		return callevent.Errorf(http.StatusNotAcceptable, "Streaming response is not supported for %s call", call.GetType())
+	}
 	if r.Header.Get("Message-Accept") != "" {
 		return callevent.Errorf(http.StatusNotAcceptable, "Expecting 'Message-Accept' to be not set for non-streaming responses")
+	}
+	if ok, err := a.control(w, call); ok {
+		return err
 	}
 	response, err := a.respond(w, r, call)
 	if response != nil {
@@ -63,6 +69,18 @@ func validate(call *agentpb.Call) error {
 		missing = absentUnless(call.ListFiles != nil, "list_files")
 	case agentpb.Call_READ_FILE:
 		missing = absentUnless(call.ReadFile != nil, "read_file")
+	case agentpb.Call_SET_LOGGING_LEVEL:
+		missing = absentUnless(call.SetLoggingLevel != nil, "set_logging_level")
+	case agentpb.Call_ATTACH_CONTAINER_INPUT:
+		missing = absentUnless(call.AttachContainerInput != nil, "attach_container_input")
+	case agentpb.Call_ADD_RESOURCE_PROVIDER_CONFIG:
+		missing = absentUnless(call.AddResourceProviderConfig != nil, "add_resource_provider_config")
+	case agentpb.Call_UPDATE_RESOURCE_PROVIDER_CONFIG:
+		missing = absentUnless(call.UpdateResourceProviderConfig != nil, "update_resource_provider_config")
+	case agentpb.Call_REMOVE_RESOURCE_PROVIDER_CONFIG:
+		missing = absentUnless(call.RemoveResourceProviderConfig != nil, "remove_resource_provider_config")
+	case agentpb.Call_MARK_RESOURCE_PROVIDER_GONE:
+		missing = absentUnless(call.MarkResourceProviderGone != nil, "mark_resource_provider_gone")
 	}
 	if call.Type == nil {
 		missing = "type"
@@ -89,6 +107,9 @@ func (a *api) respond(w http.ResponseWriter, r *http.Request, call *agentpb.Call
 		return &agentpb.Response{Type: agentpb.Response_GET_HEALTH.Enum(), GetHealth: &agentpb.Response_GetHealth{Healthy: new(true)}}, nil
 	case agentpb.Call_GET_VERSION:
 		return &agentpb.Response{Type: agentpb.Response_GET_VERSION.Enum(), GetVersion: &agentpb.Response_GetVersion{VersionInfo: a.Build.info()}}, nil
+	case agentpb.Call_GET_LOGGING_LEVEL:
+		return &agentpb.Response{Type: agentpb.Response_GET_LOGGING_LEVEL.Enum(),
+			GetLoggingLevel: &agentpb.Response_GetLoggingLevel{Level: new(a.verbosity.Level())}}, nil
 	case agentpb.Call_GET_FLAGS:
 		return &agentpb.Response{Type: agentpb.Response_GET_FLAGS.Enum(), GetFlags: a.getFlags()}, nil
 	case agentpb.Call_GET_METRICS:

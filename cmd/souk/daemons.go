@@ -45,12 +45,12 @@ func runAgent(ctx context.Context, args []string) error {
 		return err
 	}
 	cfg.Build.Version = version
-	log, _, closeLog, err := daemon.NewLogger("souk-agent", cfg.Logging)
+	log, level, closeLog, err := daemon.NewLogger(agent.LogName, cfg.Logging)
 	if err != nil {
 		return err
 	}
 	defer closeLog()
-	cfg.Log = log
+	cfg.Log, cfg.Level = log, level
 	return agent.Run(ctx, cfg)
 }
 

@@ -42,6 +42,14 @@ func WriteBody(w http.ResponseWriter, r *http.Request, contentType string, body 
 	}
 }
 
+// WriteEmpty answers with a status alone: no body, and no type of one.
+func WriteEmpty(w http.ResponseWriter, code int) {
+	h := w.Header()
+	h["Content-Type"] = nil
+	h.Set("Content-Length", "0")
+	w.WriteHeader(code)
+}
+
 func acceptsGzip(r *http.Request) bool {
 	return accepts(r.Header["Accept-Encoding"], "gzip")
 }

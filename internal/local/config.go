@@ -144,9 +144,6 @@ func (c *Config) complete() error {
 	if c.Log == nil {
 		c.Log = zap.NewNop()
 	}
-	if c.Level == (zap.AtomicLevel{}) {
-		c.Level = zap.NewAtomicLevel()
-	}
 	if c.Out == nil {
 		c.Out = io.Discard
 	}

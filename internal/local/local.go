@@ -140,7 +140,7 @@ func (c *cluster) runAgent(ctx context.Context, ln net.Listener, i int) error {
 	cfg.Build.Version = c.cfg.Version
 	cfg.Flags = c.cfg.Flags
 	cfg.Logging = c.cfg.Logging
-	cfg.Log = c.log.Named(c.agentName(i))
+	cfg.Log, cfg.Level = c.log.Named(c.agentName(i)), c.cfg.Level
 	text, err := c.cfg.resources(i)
 	if err != nil {
 		return err

@@ -120,7 +120,7 @@ type api struct {
 	explainers         chan struct{} // a token per explanation being made
 	sessions           sessions
 	watchers           watchers
-	raiser             *raiser
+	verbosity          *daemon.Verbosity
 }
 
 // New returns the handler of all the master's routes.
@@ -131,7 +131,7 @@ func New(cfg Config) http.Handler {
 		agents:     make(chan struct{}, cfg.Limits.Agents),
 		explainers: make(chan struct{}, explainersAtOnce),
 		sessions:   newSessions(),
-		raiser:     newRaiser(cfg.Level),
+		verbosity:  daemon.NewVerbosity(cfg.Level, cfg.Log),
 	}
 	cfg.Metrics.AddSource(a.measure)
 	return routing.New("master", a.routes())

@@ -44,11 +44,8 @@ func (a *api) redirect(w http.ResponseWriter, _ *http.Request) {
 
 // redirectTo answers 307 with a Location of no scheme: the client keeps its own.
 func redirectTo(w http.ResponseWriter, location string) {
-	h := w.Header()
-	h.Set("Location", location)
-	h["Content-Type"] = nil
-	h.Set("Content-Length", "0")
-	w.WriteHeader(http.StatusTemporaryRedirect)
+	w.Header().Set("Location", location)
+	callevent.WriteEmpty(w, http.StatusTemporaryRedirect)
 }
 
 // host is the leader's address as clients are told it: the host name it
@@ -66,7 +63,5 @@ func host(l leader.Leader) string {
 
 // health answers /health: the process lives and serves.
 func health(w http.ResponseWriter, _ *http.Request) {
-	w.Header()["Content-Type"] = nil
-	w.Header().Set("Content-Length", "0")
-	w.WriteHeader(http.StatusOK)
+	callevent.WriteEmpty(w, http.StatusOK)
 }

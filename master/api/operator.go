@@ -40,7 +40,10 @@ func (a *api) operate(w http.ResponseWriter, r *http.Request) error {
 	case masterpb.Call_SUBSCRIBE:
 		return a.watch(w, r, codec)
 	case masterpb.Call_SET_LOGGING_LEVEL:
-		return a.setLoggingLevel(w, call.GetSetLoggingLevel())
+		set := call.GetSetLoggingLevel()
+		a.verbosity.Raise(set.GetLevel(), time.Duration(set.GetDuration().GetNanoseconds()))
+		callevent.WriteEmpty(w, http.StatusOK)
+		return nil
 	case masterpb.Call_TEARDOWN, masterpb.Call_UPDATE_WEIGHTS, masterpb.Call_UPDATE_QUOTA, masterpb.Call_SET_QUOTA, masterpb.Call_REMOVE_QUOTA,
 		masterpb.Call_MARK_AGENT_GONE, masterpb.Call_DRAIN_AGENT, masterpb.Call_DEACTIVATE_AGENT, masterpb.Call_REACTIVATE_AGENT,
 		masterpb.Call_UPDATE_MAINTENANCE_SCHEDULE, masterpb.Call_START_MAINTENANCE, masterpb.Call_STOP_MAINTENANCE,
@@ -92,7 +95,7 @@ func (a *api) query(ctx context.Context, call *masterpb.Call) (*masterpb.Respons
 		return a.getMetrics(ctx, call.GetGetMetrics())
 	case masterpb.Call_GET_LOGGING_LEVEL:
 		return &masterpb.Response{Type: masterpb.Response_GET_LOGGING_LEVEL.Enum(),
-			GetLoggingLevel: &masterpb.Response_GetLoggingLevel{Level: proto.Uint32(a.loggingLevel())}}, nil
+			GetLoggingLevel: &masterpb.Response_GetLoggingLevel{Level: proto.Uint32(a.verbosity.Level())}}, nil
 	case masterpb.Call_UNKNOWN:
 		return nil, callevent.Errorf(http.StatusNotImplemented, "")
 	}

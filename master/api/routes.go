@@ -46,6 +46,6 @@ func (a *api) routes() []routing.Route {
 		{Path: "/files/read", Handler: files.Server{Source: a.Files}.Read},
 		{Path: "/files/download", Handler: files.Server{Source: a.Files}.Download},
 		{Path: "/files/debug", Handler: a.debugFiles},
-		{Path: "/logging/toggle", Handler: a.loggingToggle},
+		{Path: "/logging/toggle", Handler: a.verbosity.Toggle},
 	}
 }

@@ -412,7 +412,8 @@ func TestLoggingLevel(t *testing.T) {
 	}{
 		{"?level=1", 400, "Expecting 'duration=value' in query.\n"},
 		{"?duration=1secs", 400, "Expecting 'level=value' in query.\n"},
-		{"?level=9&duration=1secs", 400, "Invalid level '9'"},
+		{"?level=9&duration=1hrs", 200, ""},
+		{"", 200, "9\n"},
 		{"?level=x&duration=1secs", 400, "Invalid level 'x'"},
 		{"?level=1&duration=soon", 400, "Invalid duration"},
 		{"?level=1&duration=1hrs", 200, ""},
