@@ -21,7 +21,12 @@ type daemon struct {
 
 func startDaemon(t *testing.T, args ...string) *daemon {
 	t.Helper()
-	d := &daemon{process: exec.Command(binary(t), args...), out: &bytes.Buffer{}}
+	return startProgram(t, binary(t), args...)
+}
+
+func startProgram(t *testing.T, path string, args ...string) *daemon {
+	t.Helper()
+	d := &daemon{process: exec.Command(path, args...), out: &bytes.Buffer{}}
 	d.process.Stdout, d.process.Stderr = d.out, d.out
 	if err := d.process.Start(); err != nil {
 		t.Fatal(err)

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -21,7 +20,7 @@ type standing struct {
 	args      func(port int) []string
 	leader    string // path that answers with the leader's address
 	ports     []int
-	processes []*exec.Cmd
+	processes []*daemon
 }
 
 func (s *standing) url(i int) string { return fmt.Sprintf("http://127.0.0.1:%d", s.ports[i]) }
@@ -29,40 +28,18 @@ func (s *standing) url(i int) string { return fmt.Sprintf("http://127.0.0.1:%d",
 // start starts process i.
 func (s *standing) start(i int) {
 	s.t.Helper()
-	s.processes[i] = daemonProcess(s.t, s.args(s.ports[i])...)
-}
-
-// daemonProcess starts bin/souk as a daemon that ends with the test.
-func daemonProcess(t *testing.T, args ...string) *exec.Cmd {
-	t.Helper()
-	var out bytes.Buffer
-	p := exec.Command(binary(t), args...)
-	p.Stdout, p.Stderr = &out, &out
-	if err := p.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		p.Process.Kill()
-		p.Wait()
-		if t.Failed() {
-			t.Logf("souk %s:\n%s", args[0], &out)
-		}
-	})
-	return p
+	s.processes[i] = startDaemon(s.t, s.args(s.ports[i])...)
 }
 
 // kill ends process i as a power cut would.
 func (s *standing) kill(i int) {
 	s.t.Helper()
-	if err := s.processes[i].Process.Kill(); err != nil {
-		s.t.Fatal(err)
-	}
-	s.processes[i].Wait()
+	s.processes[i].end(s.t, syscall.SIGKILL)
 }
 
 func (s *standing) signal(i int, sig syscall.Signal) {
 	s.t.Helper()
-	if err := s.processes[i].Process.Signal(sig); err != nil {
+	if err := s.processes[i].process.Process.Signal(sig); err != nil {
 		s.t.Fatal(err)
 	}
 }
@@ -88,7 +65,7 @@ func (s *standing) leads(c *cluster, i, other int) int {
 
 // newStanding starts both processes.
 func newStanding(t *testing.T, leader string, ports []int, args func(port int) []string) *standing {
-	s := &standing{t: t, args: args, leader: leader, ports: ports, processes: make([]*exec.Cmd, len(ports))}
+	s := &standing{t: t, args: args, leader: leader, ports: ports, processes: make([]*daemon, len(ports))}
 	for i := range ports {
 		s.start(i)
 	}
@@ -105,8 +82,8 @@ func TestFrameworksTakeOver(t *testing.T) {
 	dir := t.TempDir()
 	c := &cluster{t: t, dir: dir, out: &bytes.Buffer{}, master: fmt.Sprintf("http://127.0.0.1:%d", ports[0])}
 	master := fmt.Sprintf("127.0.0.1:%d", ports[0])
-	daemonProcess(t, "master", "--ip=127.0.0.1", fmt.Sprint("--port=", ports[0]), "--registry=in_memory", "--no-hostname_lookup")
-	daemonProcess(t, "agent", "--master="+master, "--ip=127.0.0.1", fmt.Sprint("--port=", ports[1]), "--hostname=127.0.0.1",
+	startDaemon(t, "master", "--ip=127.0.0.1", fmt.Sprint("--port=", ports[0]), "--registry=in_memory", "--no-hostname_lookup")
+	startDaemon(t, "agent", "--master="+master, "--ip=127.0.0.1", fmt.Sprint("--port=", ports[1]), "--hostname=127.0.0.1",
 		"--work_dir="+filepath.Join(dir, "agent"), "--containerizer=posix", "--resources=cpus:8;mem:4096;disk:4096;ports:[31000-31999]")
 	framework := func(name, session string) func(port int) []string {
 		zk := "--zk=" + ensemble.URL(t) + name
