@@ -109,8 +109,8 @@ func (f *fleet) whole(n float64) {
 		if err := f.get(f.master+"/metrics/snapshot", &m); err != nil {
 			return err
 		}
-		if m["master/elected"] != 1 || m["master/slaves_active"] != float64(len(f.addresses[roleAgent])) || m["master/frameworks_active"] != n {
-			return fmt.Errorf("%v agents, %v frameworks", m["master/slaves_active"], m["master/frameworks_active"])
+		if m["master/elected"] != 1 || m["master/slaves_connected"] != float64(len(f.addresses[roleAgent])) || m["master/frameworks_active"] != n {
+			return fmt.Errorf("%v agents, %v frameworks", m["master/slaves_connected"], m["master/frameworks_active"])
 		}
 		return nil
 	})
@@ -141,9 +141,11 @@ type witness struct {
 	name string
 
 	mu      sync.Mutex
+	session *scheduler.Session
 	began   bool
+	done    bool     // it needs nothing more
 	told    []string // states of its task, in order
-	offered []string // what the latest offers were of
+	held    []*mesospb.Offer
 }
 
 // watch runs a witness until the test ends. It keeps all offers: whoever else
@@ -180,16 +182,21 @@ func (w *witness) note(what func()) {
 }
 
 // Subscribed implements scheduler.Scheduler.
-func (w *witness) Subscribed(context.Context, *scheduler.Session) error {
-	w.note(func() { w.offered = nil })
+func (w *witness) Subscribed(_ context.Context, s *scheduler.Session) error {
+	w.note(func() { w.session, w.held = s, nil })
 	return nil
 }
 
 // Offers implements scheduler.Scheduler: the first is used, all others are kept.
 func (w *witness) Offers(ctx context.Context, s *scheduler.Session, offers []*mesospb.Offer) error {
 	for _, o := range offers {
-		if !w.begins() {
-			w.note(func() { w.offered = append(w.offered, cpus(o)) })
+		first, done := w.take(o)
+		if done {
+			if err := s.Decline(ctx, scheduler.OfferIDs(o), scheduler.RefuseFor(1000)); err != nil {
+				return err
+			}
+		}
+		if !first {
 			continue
 		}
 		cpu := func(n float64) *mesospb.Resource {
@@ -215,10 +222,23 @@ func (w *witness) Offers(ctx context.Context, s *scheduler.Session, offers []*me
 	return nil
 }
 
-// begins is true once.
-func (w *witness) begins() (first bool) {
-	w.note(func() { first, w.began = !w.began, true })
-	return first
+// take keeps an offer, but for the first, which is used, and those after release.
+func (w *witness) take(o *mesospb.Offer) (first, done bool) {
+	w.note(func() {
+		if first, done = !w.began, w.done; !first && !done {
+			w.held = append(w.held, o)
+		}
+		w.began = true
+	})
+	return first, done
+}
+
+// release gives all offers back, for good.
+func (w *witness) release(ctx context.Context) error {
+	var held []*mesospb.Offer
+	var s *scheduler.Session
+	w.note(func() { w.done, held, w.held, s = true, w.held, nil, w.session })
+	return s.Decline(ctx, scheduler.OfferIDs(held...), scheduler.RefuseFor(1000))
 }
 
 // cpus are those of an offer, with whose they are.
@@ -245,7 +265,12 @@ func (w *witness) Update(_ context.Context, _ *scheduler.Session, u *mesospb.Tas
 }
 
 // Rescinded implements scheduler.Rescinder.
-func (w *witness) Rescinded(context.Context, *scheduler.Session, *mesospb.OfferID) error { return nil }
+func (w *witness) Rescinded(_ context.Context, _ *scheduler.Session, id *mesospb.OfferID) error {
+	w.note(func() {
+		w.held = slices.DeleteFunc(w.held, func(o *mesospb.Offer) bool { return o.GetId().GetValue() == id.GetValue() })
+	})
+	return nil
+}
 
 // heard is what it was told of its task.
 func (w *witness) heard() (told []string) {
@@ -253,9 +278,13 @@ func (w *witness) heard() (told []string) {
 	return told
 }
 
-// offers are what it holds.
+// offers are the CPUs that it holds.
 func (w *witness) offers() (held []string) {
-	w.note(func() { held = slices.Clone(w.offered) })
+	w.note(func() {
+		for _, o := range w.held {
+			held = append(held, cpus(o))
+		}
+	})
 	slices.Sort(held)
 	return held
 }
