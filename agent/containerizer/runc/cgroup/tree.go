@@ -1,8 +1,9 @@
-// Package cgroup reads, changes and removes the control groups of containers, in
-// the layouts v1, v2 and "hybrid" (controllers on v1, an empty v2 tree beside
-// them), whichever the machine has. It owns the arithmetic from limits to kernel
-// values, which follows Mesos. It does not create the groups of containers: that
-// is done by the shim, which must be inside before the command starts.
+// Package cgroup makes, reads, changes and removes the control groups of
+// containers, in the layouts v1, v2 and "hybrid" (controllers on v1, an empty v2
+// tree beside them), whichever the machine has. It owns the arithmetic from limits
+// to kernel values, which follows Mesos. It does not put processes into groups:
+// that is done by the shim, which must be inside before the command starts. On v2,
+// where devices need a program in the kernel, groups are made by libcontainer.
 //
 // Concurrency: values and functions without state of their own.
 package cgroup

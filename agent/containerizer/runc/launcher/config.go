@@ -22,13 +22,13 @@ import (
 
 // config is what libcontainer is told. NEWNS is not optional: without it the
 // machine's own mounts would be changed.
-func config(dir shim.Dir, spec shim.Spec, v volumes) (*configs.Config, error) {
+func config(dir shim.Dir, spec shim.Spec, v volumes, f *filters) (*configs.Config, error) {
 	asked := spec.Config.Confinement
 	caps, err := capabilities(spec.Program.UID, asked)
 	if err != nil {
 		return nil, err
 	}
-	seccomp, err := filter(spec.Isolation.Seccomp, asked, caps)
+	seccomp, err := f.list(spec.Isolation.Seccomp, asked, caps)
 	if err != nil {
 		return nil, err
 	}

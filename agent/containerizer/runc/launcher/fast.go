@@ -22,22 +22,22 @@ var errByLibcontainer = errors.New("no plan for this container")
 // launchPlanned becomes the program that performs the container's plan. It returns
 // only on failure.
 func launchPlanned(dir shim.Dir, spec shim.Spec) error {
-	p, err := planOf(dir, spec)
+	p, err := planOf(dir, spec, newFilters())
 	if err != nil {
 		return err
 	}
 	return performInstead(dir, spec, p)
 }
 
-func planOf(dir shim.Dir, spec shim.Spec) (*plan, error) {
+func planOf(dir shim.Dir, spec shim.Spec, f *filters) (*plan, error) {
 	if len(spec.Config.Mounts) > 0 || spec.Config.Rootfs != nil {
 		return nil, errByLibcontainer
 	}
-	cfg, err := config(dir, spec, volumes{})
+	cfg, err := config(dir, spec, volumes{}, f)
 	if err != nil {
 		return nil, err
 	}
-	return planned(spec, cfg)
+	return planned(spec, cfg, f)
 }
 
 // planned makes the plan of a container, and its cgroups. What config asks for is
@@ -46,7 +46,7 @@ func planOf(dir shim.Dir, spec shim.Spec) (*plan, error) {
 //
 // A container that shows the machine's own files needs no root of its own: its
 // mount namespace is a copy in which the container's mounts lie over the machine's.
-func planned(spec shim.Spec, cfg *configs.Config) (*plan, error) {
+func planned(spec shim.Spec, cfg *configs.Config, f *filters) (*plan, error) {
 	if spec.Isolation.Libcontainer || !known(cfg) {
 		return nil, errByLibcontainer
 	}
@@ -68,7 +68,7 @@ func planned(spec shim.Spec, cfg *configs.Config) (*plan, error) {
 		}
 	}
 	p.furnish(cfg)
-	return p, p.command(spec, cfg)
+	return p, p.command(spec, cfg, f)
 }
 
 // known reports whether a plan can have all that cfg asks for.

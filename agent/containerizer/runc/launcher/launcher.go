@@ -69,7 +69,7 @@ func launch(dir shim.Dir, spec shim.Spec) (l launched, err error) {
 	if err != nil {
 		return l, err
 	}
-	cfg, err := config(dir, spec, volumes)
+	cfg, err := config(dir, spec, volumes, newFilters())
 	if err != nil {
 		return l, err
 	}

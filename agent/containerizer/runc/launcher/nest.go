@@ -3,14 +3,9 @@
 package launcher
 
 import (
-	"errors"
-	"maps"
 	"path/filepath"
-	"slices"
-
 	"strings"
 
-	"github.com/opencontainers/cgroups/manager"
 	"github.com/opencontainers/runc/libcontainer/configs"
 	"golang.org/x/sys/unix"
 
@@ -28,7 +23,7 @@ func Nest(dir shim.Dir) error {
 	}
 	var p *plan
 	if err == nil {
-		p, err = nested(dir, spec)
+		p, err = nested(dir, spec, newFilters())
 	}
 	if err == nil {
 		err = performInstead(dir, spec, p)
@@ -51,8 +46,8 @@ const entered = unix.CLONE_NEWNS | unix.CLONE_NEWIPC | unix.CLONE_NEWUTS | unix.
 
 // nested plans how a command gets into the container of spec.Parent: with the
 // limits, filters and capabilities that it would have in one of its own.
-func nested(dir shim.Dir, spec shim.Spec) (*plan, error) {
-	cfg, err := config(dir, spec, volumes{})
+func nested(dir shim.Dir, spec shim.Spec, f *filters) (*plan, error) {
+	cfg, err := config(dir, spec, volumes{}, f)
 	if err != nil {
 		return nil, err
 	}
@@ -75,7 +70,7 @@ func nested(dir shim.Dir, spec shim.Spec) (*plan, error) {
 	if spec.Config.OwnPIDs {
 		p.ownProc(cfg)
 	}
-	return p, p.command(spec, cfg)
+	return p, p.command(spec, cfg, f)
 }
 
 func (p *plan) outputs(spec shim.Spec) {
@@ -104,7 +99,7 @@ func (p *plan) ownProc(cfg *configs.Config) {
 }
 
 // command plans the last part: whom the command runs as and what it may do.
-func (p *plan) command(spec shim.Spec, cfg *configs.Config) error {
+func (p *plan) command(spec shim.Spec, cfg *configs.Config, f *filters) error {
 	id, err := identify(spec.Program, cfg.Capabilities)
 	if err != nil {
 		return err
@@ -112,11 +107,11 @@ func (p *plan) command(spec shim.Spec, cfg *configs.Config) error {
 	p.become(id)
 	p.chdir(spec.Program.Dir)
 	if cfg.Seccomp != nil {
-		code, flags, err := compile(cfg.Seccomp)
+		s, err := f.program(cfg.Seccomp)
 		if err != nil {
 			return err
 		}
-		p.filter(flags, code)
+		p.filter(s.flags, s.code)
 	}
 	switch {
 	case spec.Config.TTY != nil:
@@ -142,19 +137,4 @@ func joined(spec shim.Spec, cfg *configs.Config) ([]string, error) {
 		return nil, err
 	}
 	return tree.Group(spec.Isolation.Cgroup).Dirs(), nil
-}
-
-// create makes the cgroups of cfg and sets their limits.
-func create(cfg *configs.Config) ([]string, error) {
-	m, err := manager.New(cfg.Cgroups)
-	if err != nil {
-		return nil, err
-	}
-	if err := m.Apply(-1); err != nil {
-		return nil, err
-	}
-	if err := m.Set(cfg.Cgroups.Resources); err != nil {
-		return nil, errors.Join(err, m.Destroy())
-	}
-	return slices.Compact(slices.Sorted(maps.Values(m.GetPaths()))), nil // cpu and cpuacct are one
 }

@@ -13,6 +13,7 @@ import (
 // Serve answers requests for plans until the agent hangs up. Making plans is what
 // needs a Go program; done by one for all containers, it is not started for each.
 func Serve(in io.Reader, out io.Writer) error {
+	made := newFilters()
 	for {
 		dir, err := planner.ReadRequest(in)
 		if errors.Is(err, io.EOF) {
@@ -21,21 +22,21 @@ func Serve(in io.Reader, out io.Writer) error {
 		if err != nil {
 			return err
 		}
-		if err := planner.WriteAnswer(out, answer(shim.Dir(dir))); err != nil {
+		if err := planner.WriteAnswer(out, answer(shim.Dir(dir), made)); err != nil {
 			return err
 		}
 	}
 }
 
-func answer(dir shim.Dir) planner.Answer {
+func answer(dir shim.Dir, f *filters) planner.Answer {
 	spec, err := dir.ReadSpec()
 	var p *plan
 	switch {
 	case err != nil:
 	case spec.Parent != nil:
-		p, err = nested(dir, spec)
+		p, err = nested(dir, spec, f)
 	default:
-		p, err = planOf(dir, spec)
+		p, err = planOf(dir, spec, f)
 	}
 	if err == nil {
 		err = p.err
