@@ -39,9 +39,10 @@ type Driver interface {
 	// container runs.
 	Prepare(s *shim.Spec) error
 
-	// Command is the program and arguments that start a shim for dir, and the plan
-	// that it is to perform, to be closed then; nil: none.
-	Command(dir shim.Dir, s shim.Spec) (path string, argv []string, plan *os.File, err error)
+	// Start starts a shim for dir, with files as its first ones and in a session of
+	// its own; see Exec. Of more than PlanPlace the one there may be replaced. An
+	// ErrUnsure leaves it to the caller to find out whether there is one.
+	Start(dir shim.Dir, s shim.Spec, files []*os.File) (pid int, err error)
 
 	// Kill kills all processes of a container but not its shim, unless that is
 	// gone already. It is repeated until the shim has ended.

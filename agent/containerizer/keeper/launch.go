@@ -104,16 +104,13 @@ func (k *Keeper) start(ctx context.Context, e *entry) error {
 	if err != nil {
 		return err
 	}
-	pipe, pid, err := k.spawn(e.dir, e.c.Spec, files)
+	pipe, err := k.spawn(ctx, e, files)
 	closeAll(files)
 	e.unblock()
 	if err != nil {
 		return err
 	}
 	defer pipe.Close()
-	e.mu.Lock()
-	e.c.Shim = shim.Identify(pid)
-	e.mu.Unlock()
 	k.follow(e)
 
 	defer context.AfterFunc(ctx, func() { pipe.SetReadDeadline(time.Unix(1, 0)) })()
@@ -137,20 +134,37 @@ func (k *Keeper) start(ctx context.Context, e *entry) error {
 	return nil
 }
 
-// spawn starts a shim that holds the lock of dir and leads a session of its own.
-func (k *Keeper) spawn(dir shim.Dir, spec shim.Spec, input []*os.File) (ready *os.File, pid int, err error) {
-	path, argv, plan, err := k.driver.Command(dir, spec)
-	if err != nil {
-		return nil, 0, err
-	}
-	if plan != nil {
-		defer plan.Close()
-		if len(input) == 0 {
-			input = []*os.File{plan}
-		} else {
-			input = append([]*os.File{plan}, input[1:]...)
+// ErrUnsure says that whoever was asked to start a shim died over it.
+var ErrUnsure = errors.New("the helper was killed while it started a shim")
+
+// spawn starts a shim that holds the lock of the container, and takes down who it
+// is. A helper that was killed is asked no more; the second attempt does without.
+func (k *Keeper) spawn(ctx context.Context, e *entry, input []*os.File) (ready *os.File, err error) {
+	for range 2 {
+		var pid int
+		if ready, pid, err = k.fork(e.dir, e.c.Spec, input); err == nil {
+			e.mu.Lock()
+			e.c.Shim = shim.Identify(pid)
+			e.mu.Unlock()
+			return ready, nil
+		}
+		if !errors.Is(err, ErrUnsure) {
+			return nil, err
+		}
+		if running, unknown := e.identify(ctx); running || unknown != nil {
+			return ready, unknown
+		}
+		ready.Close()
+		if err := os.Remove(e.dir.Path("lock")); err != nil {
+			return nil, err
 		}
 	}
+	return nil, err
+}
+
+// fork starts a shim. After an ErrUnsure ready is the pipe of the one there may
+// be.
+func (k *Keeper) fork(dir shim.Dir, spec shim.Spec, input []*os.File) (ready *os.File, pid int, err error) {
 	files, err := openAll(dir)
 	defer closeAll(files)
 	if err != nil {
@@ -162,18 +176,31 @@ func (k *Keeper) spawn(dir shim.Dir, spec shim.Spec, input []*os.File) (ready *o
 	}
 	defer answer.Close()
 	null, log, lock := files[0], files[1], files[2]
+	pid, err = k.driver.Start(dir, spec, append([]*os.File{null, log, log, answer, lock}, input...))
+	if err != nil && !errors.Is(err, ErrUnsure) {
+		ready.Close()
+		return nil, 0, err
+	}
+	return ready, pid, err
+}
+
+// PlanPlace is the number of the file by which a shim finds its plan, if it has
+// one. One without a plan but with input has something else there.
+const PlanPlace = 5
+
+// Exec starts a shim by executing a program.
+func Exec(path string, argv []string, files []*os.File) (pid int, err error) {
 	p, err := os.StartProcess(path, argv, &os.ProcAttr{
 		Dir:   "/",
 		Env:   shim.Environ(),
-		Files: append([]*os.File{null, log, log, answer, lock}, input...),
+		Files: files,
 		Sys:   &syscall.SysProcAttr{Setsid: true},
 	})
 	if err != nil {
-		ready.Close()
-		return nil, 0, fmt.Errorf("start shim %s: %w", path, shim.Reason(err))
+		return 0, fmt.Errorf("start shim %s: %w", path, shim.Reason(err))
 	}
 	pid = p.Pid
-	return ready, pid, p.Release()
+	return pid, p.Release()
 }
 
 // openAll opens /dev/null, the log and the lock for a shim.
@@ -204,8 +231,9 @@ func closeAll(files []*os.File) {
 // the id is free again.
 func (k *Keeper) undo(e *entry, cause error) error {
 	e.err = cause
-	if e.container().Shim.PID != 0 {
-		syscall.Kill(-e.container().Shim.PID, syscall.SIGKILL)
+	if pid := e.container().Shim.PID; pid != 0 {
+		syscall.Kill(-pid, syscall.SIGKILL)
+		syscall.Kill(pid, syscall.SIGKILL) // one just started may not have its session yet
 		if err := k.kill(context.Background(), e); err != nil {
 			k.log.Error("failed launch not undone", zap.String("container_id", e.c.ID), zap.Error(err))
 		}

@@ -64,12 +64,15 @@ func (d driver) Prepare(s *shim.Spec) error {
 	return link(s.Config.Sandbox, s.Config.Mounts)
 }
 
-func (d driver) Command(dir shim.Dir, _ shim.Spec) (string, []string, *os.File, error) {
+func (d driver) Start(dir shim.Dir, _ shim.Spec, files []*os.File) (int, error) {
 	if d.helper != "" {
-		return d.helper, []string{"souk-containerizer", "plain", string(dir)}, nil, nil
+		return keeper.Exec(d.helper, []string{"souk-containerizer", "plain", string(dir)}, files)
 	}
 	self, err := self()
-	return self, []string{"souk", "shim", string(dir)}, nil, err
+	if err != nil {
+		return 0, err
+	}
+	return keeper.Exec(self, []string{"souk", "shim", string(dir)}, files)
 }
 
 // Kill kills what is below the shim, which then records the end. Without a shim

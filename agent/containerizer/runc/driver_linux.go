@@ -85,11 +85,13 @@ func (c *Containerizer) Close() error {
 		c.driver.tree.Group(c.driver.root).Prune()
 	}
 	c.driver.plans.close()
+	c.driver.forks.close()
 	return errors.Join(c.Keeper.Close(), c.driver.helper.Close())
 }
 
 type driver struct {
 	plans        *plans
+	forks        *forks
 	helper       *os.File // sealed
 	runDir       string
 	limits       bool
@@ -123,6 +125,7 @@ func newDriver(cfg Config) (*driver, error) {
 		return nil, err
 	}
 	d.plans = &plans{program: d.program(), log: cfg.Log}
+	d.forks = &forks{program: d.program(), log: cfg.Log}
 	return d, nil
 }
 
@@ -160,16 +163,26 @@ func (d *driver) Prepare(s *shim.Spec) error {
 
 func (d *driver) group(id string) string { return path.Join(d.root, id) }
 
-func (d *driver) Command(dir shim.Dir, s shim.Spec) (string, []string, *os.File, error) {
+// Start forks a shim that has a plan from a process that is ready for it. One
+// without, or for which there is nobody, is a program of its own.
+func (d *driver) Start(dir shim.Dir, s shim.Spec, files []*os.File) (int, error) {
 	plan, err := d.plans.of(dir)
+	if err != nil {
+		return 0, err
+	}
 	stage := "shim"
 	switch {
 	case plan != nil:
+		defer plan.Close()
 		stage = "perform"
+		files = slices.Concat(files[:keeper.PlanPlace], []*os.File{plan}, files[min(keeper.PlanPlace+1, len(files)):])
+		if pid, err := d.forks.fork(dir, files); !errors.Is(err, errNobody) {
+			return pid, err
+		}
 	case s.Parent != nil:
 		stage = "nest"
 	}
-	return d.program(), []string{HelperName, stage, string(dir)}, plan, err
+	return keeper.Exec(d.program(), []string{HelperName, stage, string(dir)}, files)
 }
 
 func (d *driver) program() string { return fmt.Sprintf("/proc/self/fd/%d", d.helper.Fd()) }

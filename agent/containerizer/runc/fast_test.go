@@ -106,8 +106,9 @@ func plain(text, run, root, sandbox string) string {
 	return strings.Join(lines, "")
 }
 
-// TestContainersStartWithoutTheHelper kills the one that makes plans.
-func TestContainersStartWithoutTheHelper(t *testing.T) {
+// TestContainersStartWithoutTheHelpers kills the one that makes plans and the one
+// that forks shims.
+func TestContainersStartWithoutTheHelpers(t *testing.T) {
 	root, run := parent(t, runc.Full), t.TempDir()
 	c := open(t, run, root)
 	for i := range 3 {
@@ -122,14 +123,14 @@ func TestContainersStartWithoutTheHelper(t *testing.T) {
 		if err := c.Destroy(t.Context(), cfg.ID); err != nil {
 			t.Error(err)
 		}
-		if killed := killPlanners(t); killed != 1 && i != 1 { // the second launch found it dead
-			t.Errorf("helpers after launch %d = %d, want 1", i, killed)
+		if killed := killHelpers(t); killed != 2 && i != 1 { // the second launch found them dead
+			t.Errorf("helpers after launch %d = %d, want 2", i, killed)
 		}
 	}
 }
 
-// killPlanners kills the helpers of this process and returns how many there were.
-func killPlanners(t *testing.T) (killed int) {
+// killHelpers kills the helpers of this process and returns how many there were.
+func killHelpers(t *testing.T) (killed int) {
 	t.Helper()
 	for _, name := range list(t, "/proc") {
 		pid, err := strconv.Atoi(name)
@@ -139,7 +140,9 @@ func killPlanners(t *testing.T) (killed int) {
 		cmdline, _ := os.ReadFile(filepath.Join("/proc", name, "cmdline"))
 		stat, _ := os.ReadFile(filepath.Join("/proc", name, "stat"))
 		mine := strings.Contains(string(stat), fmt.Sprintf(" %d ", os.Getpid()))
-		if mine && string(cmdline) == "souk-containerizer\x00plan\x00" {
+		helper := strings.HasPrefix(string(cmdline), "souk-containerizer\x00plan\x00") ||
+			strings.HasPrefix(string(cmdline), "souk-containerizer\x00fork\x00 ")
+		if mine && helper {
 			syscall.Kill(pid, syscall.SIGKILL)
 			killed++
 		}

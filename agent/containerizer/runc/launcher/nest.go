@@ -111,7 +111,7 @@ func (p *plan) command(spec shim.Spec, cfg *configs.Config, f *filters) error {
 		if err != nil {
 			return err
 		}
-		p.filter(s.flags, s.code)
+		p.filter(s, spec.Config.Confinement.Seccomp == "")
 	}
 	switch {
 	case spec.Config.TTY != nil:

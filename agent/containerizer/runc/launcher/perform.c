@@ -301,12 +301,16 @@ static void __attribute__((noreturn)) run(const char *path) {
 	stage_reset_signals();
 	if (getpid() != 1)
 		prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); /* see stage_reap */
+	/* One filter for both costs half of two that are the same. */
+	int shared = plan.filter && plan.filter->n[1];
+	if (shared && apply_filter() < 0)
+		refuse("filter system calls");
 	pid_t command = fork();
 	if (command < 0)
 		refuse("fork");
 	if (command == 0) {
 		setsid();
-		if (take_input() == 0 && apply_filter() == 0)
+		if (take_input() == 0 && (shared || apply_filter() == 0))
 			execve(path, plan.argv, plan.envp);
 		failed = errno;
 		if (write(ends[1], &failed, sizeof failed) < 0)
@@ -322,7 +326,7 @@ static void __attribute__((noreturn)) run(const char *path) {
 	if (plan.terminal >= 0)
 		close(PLAN_INPUT_FD);
 	setsid();
-	if (apply_filter() < 0)
+	if (!shared && apply_filter() < 0)
 		_exit(1);
 	stage_tell(plan.report, STAGE_RUNS, 0);
 	stage_reap(command, plan.report);

@@ -45,14 +45,24 @@ func (p *plan) rlimit(kind int, soft, hard uint64) {
 	p.add(C.PLAN_RLIMIT, []int64{int64(kind), int64(soft), int64(hard)})
 }
 
-func (p *plan) start(flags int64)            { p.add(C.PLAN_START, []int64{flags}) }
-func (p *plan) enter(namespaces int64)       { p.add(C.PLAN_ENTER, []int64{namespaces}) }
-func (p *plan) unshare(namespaces int64)     { p.add(C.PLAN_UNSHARE, []int64{namespaces}) }
-func (p *plan) write(path, text string)      { p.add(C.PLAN_WRITE, nil, path, text) }
-func (p *plan) mask(path string)             { p.add(C.PLAN_MASK, nil, path) }
-func (p *plan) readonly(path string)         { p.add(C.PLAN_READONLY, nil, path) }
-func (p *plan) chdir(path string)            { p.add(C.PLAN_CHDIR, nil, path) }
-func (p *plan) filter(flags int64, b []byte) { p.addBytes(C.PLAN_FILTER, []int64{flags}, b) }
+func (p *plan) start(flags int64)        { p.add(C.PLAN_START, []int64{flags}) }
+func (p *plan) enter(namespaces int64)   { p.add(C.PLAN_ENTER, []int64{namespaces}) }
+func (p *plan) unshare(namespaces int64) { p.add(C.PLAN_UNSHARE, []int64{namespaces}) }
+func (p *plan) write(path, text string)  { p.add(C.PLAN_WRITE, nil, path, text) }
+func (p *plan) mask(path string)         { p.add(C.PLAN_MASK, nil, path) }
+func (p *plan) readonly(path string)     { p.add(C.PLAN_READONLY, nil, path) }
+func (p *plan) chdir(path string)        { p.add(C.PLAN_CHDIR, nil, path) }
+
+// filter is applied in process 1 before it makes the command if early is set, or
+// else in each of them when they need nothing more: a list that a task brings may
+// forbid what it takes to get there.
+func (p *plan) filter(s sieve, early bool) {
+	n := []int64{s.flags, 0}
+	if early {
+		n[1] = 1
+	}
+	p.addBytes(C.PLAN_FILTER, n, s.code)
+}
 
 func (p *plan) mount(source, target, kind string, flags int64, data string) {
 	p.add(C.PLAN_MOUNT, []int64{flags}, source, target, kind, data)

@@ -34,7 +34,7 @@ enum plan_kind {
 	PLAN_READONLY,   /* path: likewise protect it */
 	PLAN_BECOME,     /* uid, gid, capabilities: bounding, permitted, effective; groups as bytes */
 	PLAN_CHDIR,      /* path, seen from inside */
-	PLAN_FILTER,     /* flags; a program for seccomp as bytes */
+	PLAN_FILTER,     /* flags, 1 if process 1 may have it before the command is there; a program for seccomp as bytes */
 	PLAN_INPUT,      /* 1 for a terminal: what the shim inherited is the command's stdin */
 	PLAN_ARGV,       /* strings */
 	PLAN_ENV,        /* strings */
@@ -47,6 +47,10 @@ enum plan_kind {
 #define PLAN_FD 5     /* the plan itself */
 #define PLAN_INPUT_FD 6  /* only with INPUT */
 #define PLAN_MASTER_FD 7 /* of a terminal, which must not hang up when the agent goes away */
+
+/* Forks shims that perform plans, until the agent hangs up. title is shown in lists
+ * of processes. Never returns. */
+void fork_shims(char *title);
 
 /* Performs the plan for the container whose directory is path. Never returns. */
 void perform(char *path);

@@ -8,6 +8,7 @@
  *   reap DROP PATH ARGV...  process 1 of a container, the parent of its command;
  *                           DROP is the name of a variable it is not given, or ""
  *   perform DIR             a whole shim that was given a plan: see perform.c
+ *   fork ROOM               forks shims that were given plans: see fork.c
  *
  * The first process of a container tells the shim how the command fares with
  * records of two native ints: a kind and a value.
@@ -225,4 +226,6 @@ static void __attribute__((constructor(101))) stage(int argc, char **argv, char 
 		reap(argv, envp);
 	else if (argc == 3 && !strcmp(argv[1], "perform"))
 		perform(argv[2]);
+	else if (argc == 3 && !strcmp(argv[1], "fork"))
+		fork_shims(argv[2]);
 }
