@@ -68,6 +68,7 @@ func start(s shim.Spec) (int, error) {
 	}
 	defer stdout.Close()
 	defer stderr.Close()
+	handleSignals()
 	terminal := s.Config.TTY != nil
 	if terminal {
 		stdout, stderr = stdin, stdin
@@ -84,6 +85,10 @@ func start(s shim.Spec) (int, error) {
 	pid := p.Pid
 	return pid, p.Release()
 }
+
+// handleSignals has this process handle, and drop, what an agent under nohup made
+// it ignore: the command would inherit that it is ignored, not that it is handled.
+func handleSignals() { signal.Notify(make(chan os.Signal, 1)) }
 
 // credential is nil when the command runs as the agent does: setting groups
 // needs root even then.
