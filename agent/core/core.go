@@ -107,6 +107,8 @@ func (a *Agent) Step(now time.Time, ev Event) []Effect {
 		a.launchFailed(now, ev)
 	case Exited:
 		a.exited(now, ev)
+	case Exceeded:
+		a.exceeded(ev)
 	case Destroyed:
 		a.destroyed(now, ev.Container)
 	case Probed:

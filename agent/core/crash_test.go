@@ -26,7 +26,7 @@ func TestNothingIsLost(t *testing.T) {
 		c.log = t.Logf
 		actions := []func(*rapid.T){
 			c.run, c.run, c.runGroup, c.kill, c.ackSome, c.ackSome, c.writeSome, c.writeSome, c.answerLaunch, c.answerLaunch,
-			c.exit, c.finishDestroy, c.executorActs, c.executorActs, c.executorActs, c.answerProbe, c.answerProbe, c.reconnect, c.tick, c.crash, c.crashInside, c.shutdownFramework,
+			c.exit, c.exceed, c.finishDestroy, c.executorActs, c.executorActs, c.executorActs, c.answerProbe, c.answerProbe, c.reconnect, c.tick, c.crash, c.crashInside, c.shutdownFramework,
 		}
 		for range rapid.IntRange(5, 120).Draw(t, "steps") {
 			rapid.SampledFrom(actions).Draw(t, "action")(t)
@@ -217,6 +217,13 @@ func (c *chaos) exit(t *rapid.T) {
 	}
 	b.awaited = false
 	c.step(Exited{Container: id, End: b.end})
+}
+
+// exceed finds a container beyond its disk.
+func (c *chaos) exceed(t *rapid.T) {
+	if id := c.anyBox(t, func(b *box) bool { return b.running }); id != "" {
+		c.step(Exceeded{Container: id, Reason: mesospb.TaskStatus_REASON_CONTAINER_LIMITATION_DISK, Why: "too much"})
+	}
 }
 
 func (c *chaos) finishDestroy(t *rapid.T) {

@@ -58,6 +58,14 @@ type (
 		Container mesos.ContainerID
 		End       End
 	}
+	// Exceeded says that a running container has more than it may have, of what the
+	// kernel does not hold it to. It may be said again until the container has ended.
+	Exceeded struct {
+		Container mesos.ContainerID
+		Reason    mesospb.TaskStatus_Reason
+		Why       string              // in a sentence, with the numbers
+		Resources []*mesospb.Resource // those it had too little of; must not be changed
+	}
 	// Destroyed says that a container is cleaned up and forgotten.
 	Destroyed struct{ Container mesos.ContainerID }
 
@@ -119,6 +127,7 @@ func (Disconnected) event()    {}
 func (Launched) event()        {}
 func (LaunchFailed) event()    {}
 func (Exited) event()          {}
+func (Exceeded) event()        {}
 func (Destroyed) event()       {}
 func (VolumesPrepared) event() {}
 func (Tick) event()            {}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/soukproject/souk/proto/mesos"
+	checkpointpb "github.com/soukproject/souk/proto/mesos/checkpoint"
 	mesospb "github.com/soukproject/souk/proto/mesos/v1"
 )
 
@@ -32,11 +33,12 @@ type executor struct {
 	tasks     []*task // those it has, and the last that it had
 
 	phase     phase
-	pid       uint32                 // of the command; 0 when not known
-	launched  time.Time              // zero before
-	networks  []*mesospb.NetworkInfo // nil: the host's
-	stop      stop                   // its forced end, if one is under way
-	destroyed bool                   // by force, before anybody heard of its end
+	pid       uint32                   // of the command; 0 when not known
+	launched  time.Time                // zero before
+	networks  []*mesospb.NetworkInfo   // nil: the host's
+	stop      stop                     // its forced end, if one is under way
+	destroyed bool                     // by force, before anybody heard of its end
+	beyond    *checkpointpb.Limitation // why it is being ended; nil: it keeps its limits
 }
 
 func (a *Agent) newExecutor(t *task) *executor {

@@ -360,6 +360,8 @@ func (a *Agent) orphaned(now time.Time, t *task, end End, launched bool) *mesosp
 	switch x := t.executor; {
 	case x.own.late != nil:
 		return a.agentStatus(now, t, failed, x.own.late.reason, x.own.late.text)
+	case x.limitedBy(end):
+		return a.limitationStatus(now, t)
 	case end.OOM:
 		return a.memoryStatus(now, t, a.ownLimits(x).memory(), end)
 	case !end.Known && !end.Rebooted && !launched:

@@ -59,7 +59,7 @@ func (f *framework) goneRecord() *checkpointpb.Record {
 }
 
 func (x *executor) record() *checkpointpb.Record {
-	r := &checkpointpb.Executor{FrameworkId: x.framework.wireID(), ContainerId: x.wireContainer(), Info: x.own.info}
+	r := &checkpointpb.Executor{FrameworkId: x.framework.wireID(), ContainerId: x.wireContainer(), Info: x.own.info, Limitation: x.beyond}
 	if !x.launched.IsZero() {
 		r.Launched = new(stamp(x.launched))
 	}
@@ -102,6 +102,9 @@ func (t *task) progress() *checkpointpb.Record {
 		Kill:         t.kill.record(),
 	}
 	t.healthRecord(p)
+	if x := t.executor; x != nil && x.own == nil {
+		p.Limitation = x.beyond
+	}
 	if x := t.executor; x != nil && !x.launched.IsZero() {
 		p.Launched = new(stamp(x.launched))
 		if x.pid != 0 {

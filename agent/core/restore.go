@@ -76,7 +76,7 @@ func (a *Agent) rebuildOwn(r *checkpointpb.Executor) {
 		return
 	}
 	x := a.addOwn(f, r.GetInfo(), mesos.ContainerID(r.GetContainerId().GetValue()))
-	x.phase = launching
+	x.phase, x.beyond = launching, r.GetLimitation()
 	x.own.subscribed, x.own.served, x.own.ending = r.GetSubscribed(), r.GetSubscribed(), r.GetEnding()
 	if r.Launched != nil {
 		x.phase, x.launched, x.pid = running, unstamp(r.GetLaunched()), r.GetPid()
@@ -128,6 +128,7 @@ func (a *Agent) rebuildProgress(p *checkpointpb.Progress) {
 	}
 	if x := t.executor; x != nil && x.own == nil && p.Launched != nil {
 		x.phase, x.launched, x.pid = running, unstamp(p.GetLaunched()), p.GetPid()
+		x.beyond = p.GetLimitation()
 	}
 }
 
@@ -210,6 +211,7 @@ func (a *Agent) takeUp(now time.Time, x *executor, alive bool) {
 		return
 	case alive:
 		a.adopt(now, x)
+		a.endLimited(now, x)
 	}
 	a.emit(Await{Container: x.container})
 }
@@ -218,6 +220,7 @@ func (a *Agent) takeUp(now time.Time, x *executor, alive bool) {
 func (a *Agent) takeUpOwn(now time.Time, x *executor, alive bool) {
 	if alive {
 		a.adoptOwn(now, x)
+		a.endLimited(now, x)
 	}
 	a.emit(Await{Container: x.container})
 }

@@ -76,6 +76,8 @@ func (a *Agent) outcome(now time.Time, t *task, end End, launched bool) *mesospb
 			s.Healthy = new(false)
 		}
 		return s
+	case t.executor.limitedBy(end):
+		return a.limitationStatus(now, t)
 	case end.OOM:
 		return a.memoryStatus(now, t, a.limits(t.info).memory(), end)
 	case !end.Known && !end.Rebooted && !launched:

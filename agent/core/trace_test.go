@@ -157,6 +157,11 @@ func play(t *testing.T, w *world, line string) []Effect {
 			b.running = false
 		}
 		return w.step(Exited{Container: id, End: playEnd(t, words[2:])})
+	case "exceeds":
+		return w.step(Exceeded{
+			Container: w.container(arg(1)), Reason: mesospb.TaskStatus_REASON_CONTAINER_LIMITATION_DISK, Why: strings.Join(words[2:], " "),
+			Resources: []*mesospb.Resource{scalarResource("disk", 10)},
+		})
 	case "destroyed":
 		id := w.container(arg(1))
 		delete(w.boxes, id)

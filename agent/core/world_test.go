@@ -444,6 +444,9 @@ func (w *world) showRecord(r *checkpointpb.Record) string {
 		if p.Kill != nil {
 			text += fmt.Sprintf(" kill %v in %v", p.GetKill().GetCause(), time.Duration(p.GetKill().GetGrace()))
 		}
+		if p.Limitation != nil {
+			text += " beyond"
+		}
 		text += ")"
 	case r.GetExecutor() != nil:
 		x := r.GetExecutor()
@@ -456,6 +459,9 @@ func (w *world) showRecord(r *checkpointpb.Record) string {
 		}
 		if x.GetEnding() {
 			text += " ending"
+		}
+		if x.Limitation != nil {
+			text += " beyond"
 		}
 	case r.GetFramework().GetRemoving():
 		text += " removing"

@@ -86,7 +86,7 @@ func (x *Kill_Cause) UnmarshalJSON(b []byte) error {
 
 // Deprecated: Use Kill_Cause.Descriptor instead.
 func (Kill_Cause) EnumDescriptor() ([]byte, []int) {
-	return file_mesos_checkpoint_checkpoint_proto_rawDescGZIP(), []int{6, 0}
+	return file_mesos_checkpoint_checkpoint_proto_rawDescGZIP(), []int{7, 0}
 }
 
 // Batch is what is written at once: all of it counts, or none.
@@ -451,8 +451,10 @@ type Progress struct {
 	Acknowledged *v1.TaskStatus `protobuf:"bytes,6,opt,name=acknowledged" json:"acknowledged,omitempty"`
 	Kill         *Kill          `protobuf:"bytes,7,opt,name=kill" json:"kill,omitempty"`
 	// failures are those of the health check in a row; passed: it has succeeded once.
-	Failures      *uint32 `protobuf:"varint,8,opt,name=failures" json:"failures,omitempty"`
-	Passed        *bool   `protobuf:"varint,9,opt,name=passed" json:"passed,omitempty"`
+	Failures *uint32 `protobuf:"varint,8,opt,name=failures" json:"failures,omitempty"`
+	Passed   *bool   `protobuf:"varint,9,opt,name=passed" json:"passed,omitempty"`
+	// limitation is why the task's container was ended, of a command task.
+	Limitation    *Limitation `protobuf:"bytes,10,opt,name=limitation" json:"limitation,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -550,6 +552,76 @@ func (x *Progress) GetPassed() bool {
 	return false
 }
 
+func (x *Progress) GetLimitation() *Limitation {
+	if x != nil {
+		return x.Limitation
+	}
+	return nil
+}
+
+// Limitation says that a container went beyond what it may have, and is being
+// ended for that.
+type Limitation struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Reason  *v1.TaskStatus_Reason  `protobuf:"varint,1,opt,name=reason,enum=mesos.v1.TaskStatus_Reason" json:"reason,omitempty"`
+	Message *string                `protobuf:"bytes,2,opt,name=message" json:"message,omitempty"`
+	// resources are those that it had too little of.
+	Resources     []*v1.Resource `protobuf:"bytes,3,rep,name=resources" json:"resources,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Limitation) Reset() {
+	*x = Limitation{}
+	mi := &file_mesos_checkpoint_checkpoint_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Limitation) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Limitation) ProtoMessage() {}
+
+func (x *Limitation) ProtoReflect() protoreflect.Message {
+	mi := &file_mesos_checkpoint_checkpoint_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Limitation.ProtoReflect.Descriptor instead.
+func (*Limitation) Descriptor() ([]byte, []int) {
+	return file_mesos_checkpoint_checkpoint_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *Limitation) GetReason() v1.TaskStatus_Reason {
+	if x != nil && x.Reason != nil {
+		return *x.Reason
+	}
+	return v1.TaskStatus_Reason(0)
+}
+
+func (x *Limitation) GetMessage() string {
+	if x != nil && x.Message != nil {
+		return *x.Message
+	}
+	return ""
+}
+
+func (x *Limitation) GetResources() []*v1.Resource {
+	if x != nil {
+		return x.Resources
+	}
+	return nil
+}
+
 // Kill says that a task is being ended and why.
 type Kill struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -565,7 +637,7 @@ type Kill struct {
 
 func (x *Kill) Reset() {
 	*x = Kill{}
-	mi := &file_mesos_checkpoint_checkpoint_proto_msgTypes[6]
+	mi := &file_mesos_checkpoint_checkpoint_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -577,7 +649,7 @@ func (x *Kill) String() string {
 func (*Kill) ProtoMessage() {}
 
 func (x *Kill) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_checkpoint_checkpoint_proto_msgTypes[6]
+	mi := &file_mesos_checkpoint_checkpoint_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -590,7 +662,7 @@ func (x *Kill) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Kill.ProtoReflect.Descriptor instead.
 func (*Kill) Descriptor() ([]byte, []int) {
-	return file_mesos_checkpoint_checkpoint_proto_rawDescGZIP(), []int{6}
+	return file_mesos_checkpoint_checkpoint_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Kill) GetCause() Kill_Cause {
@@ -627,7 +699,7 @@ type Resources struct {
 
 func (x *Resources) Reset() {
 	*x = Resources{}
-	mi := &file_mesos_checkpoint_checkpoint_proto_msgTypes[7]
+	mi := &file_mesos_checkpoint_checkpoint_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -639,7 +711,7 @@ func (x *Resources) String() string {
 func (*Resources) ProtoMessage() {}
 
 func (x *Resources) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_checkpoint_checkpoint_proto_msgTypes[7]
+	mi := &file_mesos_checkpoint_checkpoint_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -652,7 +724,7 @@ func (x *Resources) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Resources.ProtoReflect.Descriptor instead.
 func (*Resources) Descriptor() ([]byte, []int) {
-	return file_mesos_checkpoint_checkpoint_proto_rawDescGZIP(), []int{7}
+	return file_mesos_checkpoint_checkpoint_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Resources) GetFrom() []*v1.Resource {
@@ -683,7 +755,7 @@ type Operation struct {
 
 func (x *Operation) Reset() {
 	*x = Operation{}
-	mi := &file_mesos_checkpoint_checkpoint_proto_msgTypes[8]
+	mi := &file_mesos_checkpoint_checkpoint_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -695,7 +767,7 @@ func (x *Operation) String() string {
 func (*Operation) ProtoMessage() {}
 
 func (x *Operation) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_checkpoint_checkpoint_proto_msgTypes[8]
+	mi := &file_mesos_checkpoint_checkpoint_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -708,7 +780,7 @@ func (x *Operation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Operation.ProtoReflect.Descriptor instead.
 func (*Operation) Descriptor() ([]byte, []int) {
-	return file_mesos_checkpoint_checkpoint_proto_rawDescGZIP(), []int{8}
+	return file_mesos_checkpoint_checkpoint_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Operation) GetUuid() []byte {
@@ -753,14 +825,16 @@ type Executor struct {
 	// subscribed: it has subscribed once; tasks stored since may have reached it.
 	Subscribed *bool `protobuf:"varint,6,opt,name=subscribed" json:"subscribed,omitempty"`
 	// ending: it is to shut down.
-	Ending        *bool `protobuf:"varint,7,opt,name=ending" json:"ending,omitempty"`
+	Ending *bool `protobuf:"varint,7,opt,name=ending" json:"ending,omitempty"`
+	// limitation is why its container was ended.
+	Limitation    *Limitation `protobuf:"bytes,8,opt,name=limitation" json:"limitation,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Executor) Reset() {
 	*x = Executor{}
-	mi := &file_mesos_checkpoint_checkpoint_proto_msgTypes[9]
+	mi := &file_mesos_checkpoint_checkpoint_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -772,7 +846,7 @@ func (x *Executor) String() string {
 func (*Executor) ProtoMessage() {}
 
 func (x *Executor) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_checkpoint_checkpoint_proto_msgTypes[9]
+	mi := &file_mesos_checkpoint_checkpoint_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -785,7 +859,7 @@ func (x *Executor) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Executor.ProtoReflect.Descriptor instead.
 func (*Executor) Descriptor() ([]byte, []int) {
-	return file_mesos_checkpoint_checkpoint_proto_rawDescGZIP(), []int{9}
+	return file_mesos_checkpoint_checkpoint_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Executor) GetFrameworkId() *v1.FrameworkID {
@@ -837,6 +911,13 @@ func (x *Executor) GetEnding() bool {
 	return false
 }
 
+func (x *Executor) GetLimitation() *Limitation {
+	if x != nil {
+		return x.Limitation
+	}
+	return nil
+}
+
 var File_mesos_checkpoint_checkpoint_proto protoreflect.FileDescriptor
 
 const file_mesos_checkpoint_checkpoint_proto_rawDesc = "" +
@@ -867,7 +948,7 @@ const file_mesos_checkpoint_checkpoint_proto_rawDesc = "" +
 	"\atask_id\x18\x02 \x02(\v2\x10.mesos.v1.TaskIDR\x06taskId\x12&\n" +
 	"\x04info\x18\x03 \x01(\v2\x12.mesos.v1.TaskInfoR\x04info\x128\n" +
 	"\fcontainer_id\x18\x04 \x01(\v2\x15.mesos.v1.ContainerIDR\vcontainerId\x12\x14\n" +
-	"\x05group\x18\x05 \x01(\tR\x05group\"\xe6\x02\n" +
+	"\x05group\x18\x05 \x01(\tR\x05group\"\xa3\x03\n" +
 	"\bProgress\x128\n" +
 	"\fframework_id\x18\x01 \x02(\v2\x15.mesos.v1.FrameworkIDR\vframeworkId\x12)\n" +
 	"\atask_id\x18\x02 \x02(\v2\x10.mesos.v1.TaskIDR\x06taskId\x12\x1a\n" +
@@ -877,7 +958,16 @@ const file_mesos_checkpoint_checkpoint_proto_rawDesc = "" +
 	"\facknowledged\x18\x06 \x01(\v2\x14.mesos.v1.TaskStatusR\facknowledged\x12)\n" +
 	"\x04kill\x18\a \x01(\v2\x15.souk.checkpoint.KillR\x04kill\x12\x1a\n" +
 	"\bfailures\x18\b \x01(\rR\bfailures\x12\x16\n" +
-	"\x06passed\x18\t \x01(\bR\x06passed\"\xa6\x01\n" +
+	"\x06passed\x18\t \x01(\bR\x06passed\x12;\n" +
+	"\n" +
+	"limitation\x18\n" +
+	" \x01(\v2\x1b.souk.checkpoint.LimitationR\n" +
+	"limitation\"\x8d\x01\n" +
+	"\n" +
+	"Limitation\x123\n" +
+	"\x06reason\x18\x01 \x01(\x0e2\x1b.mesos.v1.TaskStatus.ReasonR\x06reason\x12\x18\n" +
+	"\amessage\x18\x02 \x01(\tR\amessage\x120\n" +
+	"\tresources\x18\x03 \x03(\v2\x12.mesos.v1.ResourceR\tresources\"\xa6\x01\n" +
 	"\x04Kill\x121\n" +
 	"\x05cause\x18\x01 \x01(\x0e2\x1b.souk.checkpoint.Kill.CauseR\x05cause\x12\x14\n" +
 	"\x05since\x18\x02 \x01(\x03R\x05since\x12\x14\n" +
@@ -894,7 +984,7 @@ const file_mesos_checkpoint_checkpoint_proto_rawDesc = "" +
 	"\x04uuid\x18\x01 \x02(\fR\x04uuid\x128\n" +
 	"\fframework_id\x18\x02 \x01(\v2\x15.mesos.v1.FrameworkIDR\vframeworkId\x12-\n" +
 	"\x04info\x18\x03 \x01(\v2\x19.mesos.v1.Offer.OperationR\x04info\x121\n" +
-	"\x06status\x18\x04 \x01(\v2\x19.mesos.v1.OperationStatusR\x06status\"\x90\x02\n" +
+	"\x06status\x18\x04 \x01(\v2\x19.mesos.v1.OperationStatusR\x06status\"\xcd\x02\n" +
 	"\bExecutor\x128\n" +
 	"\fframework_id\x18\x01 \x02(\v2\x15.mesos.v1.FrameworkIDR\vframeworkId\x128\n" +
 	"\fcontainer_id\x18\x02 \x02(\v2\x15.mesos.v1.ContainerIDR\vcontainerId\x12*\n" +
@@ -904,7 +994,10 @@ const file_mesos_checkpoint_checkpoint_proto_rawDesc = "" +
 	"\n" +
 	"subscribed\x18\x06 \x01(\bR\n" +
 	"subscribed\x12\x16\n" +
-	"\x06ending\x18\a \x01(\bR\x06endingBAZ?github.com/soukproject/souk/proto/mesos/checkpoint;checkpointpb"
+	"\x06ending\x18\a \x01(\bR\x06ending\x12;\n" +
+	"\n" +
+	"limitation\x18\b \x01(\v2\x1b.souk.checkpoint.LimitationR\n" +
+	"limitationBAZ?github.com/soukproject/souk/proto/mesos/checkpoint;checkpointpb"
 
 var (
 	file_mesos_checkpoint_checkpoint_proto_rawDescOnce sync.Once
@@ -919,7 +1012,7 @@ func file_mesos_checkpoint_checkpoint_proto_rawDescGZIP() []byte {
 }
 
 var file_mesos_checkpoint_checkpoint_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_mesos_checkpoint_checkpoint_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
+var file_mesos_checkpoint_checkpoint_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
 var file_mesos_checkpoint_checkpoint_proto_goTypes = []any{
 	(Kill_Cause)(0),            // 0: souk.checkpoint.Kill.Cause
 	(*Batch)(nil),              // 1: souk.checkpoint.Batch
@@ -928,21 +1021,23 @@ var file_mesos_checkpoint_checkpoint_proto_goTypes = []any{
 	(*Framework)(nil),          // 4: souk.checkpoint.Framework
 	(*Task)(nil),               // 5: souk.checkpoint.Task
 	(*Progress)(nil),           // 6: souk.checkpoint.Progress
-	(*Kill)(nil),               // 7: souk.checkpoint.Kill
-	(*Resources)(nil),          // 8: souk.checkpoint.Resources
-	(*Operation)(nil),          // 9: souk.checkpoint.Operation
-	(*Executor)(nil),           // 10: souk.checkpoint.Executor
-	(*v1.AgentInfo)(nil),       // 11: mesos.v1.AgentInfo
-	(*v1.FrameworkID)(nil),     // 12: mesos.v1.FrameworkID
-	(*v1.FrameworkInfo)(nil),   // 13: mesos.v1.FrameworkInfo
-	(*v1.TaskID)(nil),          // 14: mesos.v1.TaskID
-	(*v1.TaskInfo)(nil),        // 15: mesos.v1.TaskInfo
-	(*v1.ContainerID)(nil),     // 16: mesos.v1.ContainerID
-	(*v1.TaskStatus)(nil),      // 17: mesos.v1.TaskStatus
-	(*v1.Resource)(nil),        // 18: mesos.v1.Resource
-	(*v1.Offer_Operation)(nil), // 19: mesos.v1.Offer.Operation
-	(*v1.OperationStatus)(nil), // 20: mesos.v1.OperationStatus
-	(*v1.ExecutorInfo)(nil),    // 21: mesos.v1.ExecutorInfo
+	(*Limitation)(nil),         // 7: souk.checkpoint.Limitation
+	(*Kill)(nil),               // 8: souk.checkpoint.Kill
+	(*Resources)(nil),          // 9: souk.checkpoint.Resources
+	(*Operation)(nil),          // 10: souk.checkpoint.Operation
+	(*Executor)(nil),           // 11: souk.checkpoint.Executor
+	(*v1.AgentInfo)(nil),       // 12: mesos.v1.AgentInfo
+	(*v1.FrameworkID)(nil),     // 13: mesos.v1.FrameworkID
+	(*v1.FrameworkInfo)(nil),   // 14: mesos.v1.FrameworkInfo
+	(*v1.TaskID)(nil),          // 15: mesos.v1.TaskID
+	(*v1.TaskInfo)(nil),        // 16: mesos.v1.TaskInfo
+	(*v1.ContainerID)(nil),     // 17: mesos.v1.ContainerID
+	(*v1.TaskStatus)(nil),      // 18: mesos.v1.TaskStatus
+	(v1.TaskStatus_Reason)(0),  // 19: mesos.v1.TaskStatus.Reason
+	(*v1.Resource)(nil),        // 20: mesos.v1.Resource
+	(*v1.Offer_Operation)(nil), // 21: mesos.v1.Offer.Operation
+	(*v1.OperationStatus)(nil), // 22: mesos.v1.OperationStatus
+	(*v1.ExecutorInfo)(nil),    // 23: mesos.v1.ExecutorInfo
 }
 var file_mesos_checkpoint_checkpoint_proto_depIdxs = []int32{
 	2,  // 0: souk.checkpoint.Batch.records:type_name -> souk.checkpoint.Record
@@ -950,35 +1045,39 @@ var file_mesos_checkpoint_checkpoint_proto_depIdxs = []int32{
 	4,  // 2: souk.checkpoint.Record.framework:type_name -> souk.checkpoint.Framework
 	5,  // 3: souk.checkpoint.Record.task:type_name -> souk.checkpoint.Task
 	6,  // 4: souk.checkpoint.Record.progress:type_name -> souk.checkpoint.Progress
-	8,  // 5: souk.checkpoint.Record.resources:type_name -> souk.checkpoint.Resources
-	9,  // 6: souk.checkpoint.Record.operation:type_name -> souk.checkpoint.Operation
-	10, // 7: souk.checkpoint.Record.executor:type_name -> souk.checkpoint.Executor
-	11, // 8: souk.checkpoint.Agent.info:type_name -> mesos.v1.AgentInfo
-	12, // 9: souk.checkpoint.Framework.id:type_name -> mesos.v1.FrameworkID
-	13, // 10: souk.checkpoint.Framework.info:type_name -> mesos.v1.FrameworkInfo
-	12, // 11: souk.checkpoint.Task.framework_id:type_name -> mesos.v1.FrameworkID
-	14, // 12: souk.checkpoint.Task.task_id:type_name -> mesos.v1.TaskID
-	15, // 13: souk.checkpoint.Task.info:type_name -> mesos.v1.TaskInfo
-	16, // 14: souk.checkpoint.Task.container_id:type_name -> mesos.v1.ContainerID
-	12, // 15: souk.checkpoint.Progress.framework_id:type_name -> mesos.v1.FrameworkID
-	14, // 16: souk.checkpoint.Progress.task_id:type_name -> mesos.v1.TaskID
-	17, // 17: souk.checkpoint.Progress.pending:type_name -> mesos.v1.TaskStatus
-	17, // 18: souk.checkpoint.Progress.acknowledged:type_name -> mesos.v1.TaskStatus
-	7,  // 19: souk.checkpoint.Progress.kill:type_name -> souk.checkpoint.Kill
-	0,  // 20: souk.checkpoint.Kill.cause:type_name -> souk.checkpoint.Kill.Cause
-	18, // 21: souk.checkpoint.Resources.from:type_name -> mesos.v1.Resource
-	18, // 22: souk.checkpoint.Resources.to:type_name -> mesos.v1.Resource
-	12, // 23: souk.checkpoint.Operation.framework_id:type_name -> mesos.v1.FrameworkID
-	19, // 24: souk.checkpoint.Operation.info:type_name -> mesos.v1.Offer.Operation
-	20, // 25: souk.checkpoint.Operation.status:type_name -> mesos.v1.OperationStatus
-	12, // 26: souk.checkpoint.Executor.framework_id:type_name -> mesos.v1.FrameworkID
-	16, // 27: souk.checkpoint.Executor.container_id:type_name -> mesos.v1.ContainerID
-	21, // 28: souk.checkpoint.Executor.info:type_name -> mesos.v1.ExecutorInfo
-	29, // [29:29] is the sub-list for method output_type
-	29, // [29:29] is the sub-list for method input_type
-	29, // [29:29] is the sub-list for extension type_name
-	29, // [29:29] is the sub-list for extension extendee
-	0,  // [0:29] is the sub-list for field type_name
+	9,  // 5: souk.checkpoint.Record.resources:type_name -> souk.checkpoint.Resources
+	10, // 6: souk.checkpoint.Record.operation:type_name -> souk.checkpoint.Operation
+	11, // 7: souk.checkpoint.Record.executor:type_name -> souk.checkpoint.Executor
+	12, // 8: souk.checkpoint.Agent.info:type_name -> mesos.v1.AgentInfo
+	13, // 9: souk.checkpoint.Framework.id:type_name -> mesos.v1.FrameworkID
+	14, // 10: souk.checkpoint.Framework.info:type_name -> mesos.v1.FrameworkInfo
+	13, // 11: souk.checkpoint.Task.framework_id:type_name -> mesos.v1.FrameworkID
+	15, // 12: souk.checkpoint.Task.task_id:type_name -> mesos.v1.TaskID
+	16, // 13: souk.checkpoint.Task.info:type_name -> mesos.v1.TaskInfo
+	17, // 14: souk.checkpoint.Task.container_id:type_name -> mesos.v1.ContainerID
+	13, // 15: souk.checkpoint.Progress.framework_id:type_name -> mesos.v1.FrameworkID
+	15, // 16: souk.checkpoint.Progress.task_id:type_name -> mesos.v1.TaskID
+	18, // 17: souk.checkpoint.Progress.pending:type_name -> mesos.v1.TaskStatus
+	18, // 18: souk.checkpoint.Progress.acknowledged:type_name -> mesos.v1.TaskStatus
+	8,  // 19: souk.checkpoint.Progress.kill:type_name -> souk.checkpoint.Kill
+	7,  // 20: souk.checkpoint.Progress.limitation:type_name -> souk.checkpoint.Limitation
+	19, // 21: souk.checkpoint.Limitation.reason:type_name -> mesos.v1.TaskStatus.Reason
+	20, // 22: souk.checkpoint.Limitation.resources:type_name -> mesos.v1.Resource
+	0,  // 23: souk.checkpoint.Kill.cause:type_name -> souk.checkpoint.Kill.Cause
+	20, // 24: souk.checkpoint.Resources.from:type_name -> mesos.v1.Resource
+	20, // 25: souk.checkpoint.Resources.to:type_name -> mesos.v1.Resource
+	13, // 26: souk.checkpoint.Operation.framework_id:type_name -> mesos.v1.FrameworkID
+	21, // 27: souk.checkpoint.Operation.info:type_name -> mesos.v1.Offer.Operation
+	22, // 28: souk.checkpoint.Operation.status:type_name -> mesos.v1.OperationStatus
+	13, // 29: souk.checkpoint.Executor.framework_id:type_name -> mesos.v1.FrameworkID
+	17, // 30: souk.checkpoint.Executor.container_id:type_name -> mesos.v1.ContainerID
+	23, // 31: souk.checkpoint.Executor.info:type_name -> mesos.v1.ExecutorInfo
+	7,  // 32: souk.checkpoint.Executor.limitation:type_name -> souk.checkpoint.Limitation
+	33, // [33:33] is the sub-list for method output_type
+	33, // [33:33] is the sub-list for method input_type
+	33, // [33:33] is the sub-list for extension type_name
+	33, // [33:33] is the sub-list for extension extendee
+	0,  // [0:33] is the sub-list for field type_name
 }
 
 func init() { file_mesos_checkpoint_checkpoint_proto_init() }
@@ -992,7 +1091,7 @@ func file_mesos_checkpoint_checkpoint_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_mesos_checkpoint_checkpoint_proto_rawDesc), len(file_mesos_checkpoint_checkpoint_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   10,
+			NumMessages:   11,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
