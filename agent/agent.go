@@ -59,6 +59,7 @@ type agent struct {
 	writer      *writer
 	boxes       *boxes
 	persistence *persistence
+	disks       *disks
 	nested      *nested.Registry
 	loop        *loop
 	recovered   atomic.Bool
@@ -146,6 +147,7 @@ func newAgent(ctx context.Context, cfg Config, listening net.Addr, log *checkpoi
 	}
 	a.boxes = newBoxes(a, containers, networks)
 	a.persistence = newPersistence(a, id.has)
+	a.disks = newDisks(a, containers)
 	a.metrics.AddSource(metrics.System)
 	a.metrics.AddSource(metrics.Runtime)
 	a.metrics.AddSource(a.measure)
@@ -271,6 +273,7 @@ func (a *agent) work(ctx context.Context) error {
 	g.Go("containers", a.boxes.run)
 	g.Go("volumes", a.persistence.run)
 	g.Go("sandboxes", a.collector.Run)
+	g.Go("disks", a.disks.watcher.Run)
 	g.Go("link", func(ctx context.Context) error {
 		return link.Run(ctx, link.Config{Detector: detector, Backoff: a.cfg.Backoff, Log: a.log.Named("link")}, a.loop)
 	})

@@ -101,6 +101,9 @@ type Config struct {
 	Recovery       time.Duration // --recovery_timeout
 	Backoff        time.Duration // --registration_backoff_factor
 
+	EnforceDiskQuota           bool          // end containers that keep more on disk than they have
+	ContainerDiskWatchInterval time.Duration // between two looks at what they keep
+
 	GCDelay           time.Duration
 	GCDiskHeadroom    float64
 	DiskWatchInterval time.Duration
@@ -139,6 +142,8 @@ func DefaultConfig() Config {
 		Reregistration: 2 * time.Second,
 		Recovery:       15 * time.Minute,
 		Backoff:        time.Second,
+
+		ContainerDiskWatchInterval: 15 * time.Second,
 
 		GCDelay:           7 * 24 * time.Hour,
 		GCDiskHeadroom:    0.1,

@@ -261,6 +261,8 @@ func (c *Config) fetcherFlags(f *daemon.FlagSet) {
 }
 
 func (c *Config) sandboxFlags(f *daemon.FlagSet) {
+	f.Bool(&c.EnforceDiskQuota, "enforce_container_disk_quota", "End containers that keep more on disk than they have")
+	f.Duration(&c.ContainerDiskWatchInterval, time.Second, "container_disk_watch_interval", "Time between two looks at what containers keep on disk; where there is much to count, it takes longer")
 	f.Duration(&c.GCDelay, 0, "gc_delay", "How long sandboxes of ended tasks are kept while there is room on the disk")
 	f.Float(&c.GCDiskHeadroom, "gc_disk_headroom", "Fraction of the disk that removing sandboxes earlier keeps free")
 	f.Duration(&c.DiskWatchInterval, time.Second, "disk_watch_interval", "Time between two looks at the disk")
@@ -275,7 +277,6 @@ func refused(f *daemon.FlagSet) {
 	for _, name := range []string{"authenticate_http_readonly", "authenticate_http_readwrite", "authenticate_http_executors"} {
 		unless(f, name, security)
 	}
-	unless(f, "enforce_container_disk_quota", "disk quotas are not part of this version: remove the flag")
 	unless(f, "cgroups_limit_swap", "it is not part of this version: remove the flag")
 	for _, name := range []string{"docker", "docker_socket"} {
 		f.Refuse(name, "images are run without Docker: remove the flag")
@@ -316,7 +317,6 @@ func unless(f *daemon.FlagSet, name, why string) {
 func ignored(f *daemon.FlagSet) {
 	for _, name := range []string{
 		"launcher", "launcher_dir", "cgroups_hierarchy", "sandbox_directory", "logbufsecs", "external_log_file",
-		"container_disk_watch_interval",
 		"max_completed_executors_per_framework",
 		"authentication_backoff_factor", "authentication_timeout_min", "authentication_timeout_max", "http_heartbeat_interval",
 		"oversubscribed_resources_interval", "qos_correction_interval_min", "docker_remove_delay", "docker_stop_timeout",

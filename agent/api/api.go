@@ -18,6 +18,7 @@ import (
 
 	"github.com/soukproject/souk/agent/containerizer"
 	"github.com/soukproject/souk/agent/core"
+	"github.com/soukproject/souk/agent/disk"
 	"github.com/soukproject/souk/agent/nested"
 	"github.com/soukproject/souk/agent/sandbox"
 	"github.com/soukproject/souk/internal/callevent"
@@ -58,6 +59,8 @@ type Agent interface {
 	Pending() []Operation
 	// Stats measures a container.
 	Stats(ctx context.Context, id string) (containerizer.Statistics, error)
+	// Disks is what a container was last found to keep on disks.
+	Disks(container string) []disk.Reading
 }
 
 // Config is everything an API needs.

@@ -17,6 +17,7 @@ import (
 
 	"github.com/soukproject/souk/agent/containerizer"
 	"github.com/soukproject/souk/agent/core"
+	"github.com/soukproject/souk/agent/disk"
 	"github.com/soukproject/souk/agent/sandbox"
 	"github.com/soukproject/souk/internal/callevent"
 	"github.com/soukproject/souk/internal/daemon"
@@ -48,6 +49,16 @@ func (f *fakeAgent) Stats(_ context.Context, id string) (containerizer.Statistic
 		return containerizer.Statistics{}, containerizer.ErrUnknown
 	}
 	return containerizer.Statistics{Time: time.Unix(100, 0), CPUUser: time.Second, CPURequest: 600, MemAnon: 1 << 20}, nil
+}
+
+func (f *fakeAgent) Disks(id string) []disk.Reading {
+	if id != "c-1" {
+		return nil
+	}
+	return []disk.Reading{
+		{Folder: disk.Folder{Container: id, Limit: 20}, Used: 10, Whole: true},
+		{Folder: disk.Folder{Container: id, Volume: "v1", Limit: 40}, Used: 30, Whole: true},
+	}
 }
 
 func (f *fakeAgent) SubscribeExecutor(_ context.Context, call *executorpb.Call, outbox *callevent.Outbox) (ExecutorStream, core.Reply, error) {
@@ -262,6 +273,8 @@ func TestContainers(t *testing.T) {
 		"/containers":                    `"container_id":"c-1"`,
 		"/containers?container_id=c-1":   `"executor_pid":42`,
 		"/slave(1)/monitor/statistics":   `"cpus_soft_limit":0.6`,
+		"/monitor/statistics?":           `"disk_limit_bytes":20,"disk_used_bytes":10,`,
+		"/monitor/statistics?volumes":    `"disk_statistics":[{"limit_bytes":20,"used_bytes":10},{"persistence":{"id":"v1"},"limit_bytes":40,"used_bytes":30}]`,
 		"/monitor/statistics":            `"mem_rss_bytes":1048576`,
 		"/containers?container_id=other": `[]`,
 	} {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/soukproject/souk/agent/containerizer"
 	"github.com/soukproject/souk/agent/core"
+	"github.com/soukproject/souk/agent/disk"
 	"github.com/soukproject/souk/proto/mesos"
 	mesospb "github.com/soukproject/souk/proto/mesos/v1"
 )
@@ -76,11 +77,25 @@ func (a *api) measure(ctx context.Context, s core.Snapshot, only string) []measu
 			m := measured{executor: x}
 			if stats, err := a.Agent.Stats(ctx, string(x.Run.Container)); err == nil {
 				m.statistics = resourceStatistics(stats)
+				addDisks(m.statistics, a.Agent.Disks(string(x.Run.Container)))
 			}
 			list = append(list, m)
 		}
 	}
 	return list
+}
+
+// addDisks adds what a container was last found to keep on disks.
+func addDisks(s *mesospb.ResourceStatistics, list []disk.Reading) {
+	for _, r := range list {
+		d := &mesospb.DiskStatistics{LimitBytes: new(uint64(r.Limit)), UsedBytes: new(uint64(r.Used))}
+		if r.Volume == "" {
+			s.DiskLimitBytes, s.DiskUsedBytes = d.LimitBytes, d.UsedBytes
+		} else {
+			d.Persistence = &mesospb.Resource_DiskInfo_Persistence{Id: &r.Volume}
+		}
+		s.DiskStatistics = append(s.DiskStatistics, d)
+	}
 }
 
 func containerStatus(x core.Executor) *mesospb.ContainerStatus {

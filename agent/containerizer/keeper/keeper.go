@@ -162,6 +162,10 @@ func (k *Keeper) Close() error {
 
 func (k *Keeper) dir(id string) shim.Dir { return shim.Dir(filepath.Join(k.root, "containers", id)) }
 
+// Changes is the folder with what a container changed in its image. There need not
+// be one.
+func (k *Keeper) Changes(id string) string { return k.dir(id).Changes() }
+
 // Wait implements containerizer.Containerizer.
 func (k *Keeper) Wait(ctx context.Context, id string) (containerizer.Termination, error) {
 	e, err := k.get(id)

@@ -58,6 +58,9 @@ func (d Dir) State() string { return d.Path("state") }
 // Root is a subdirectory to mount a root filesystem on.
 func (d Dir) Root() string { return d.Path("rootfs") }
 
+// Changes is a subdirectory for what the container changes in its image.
+func (d Dir) Changes() string { return d.Path("upper") }
+
 // ReadSpec returns what the agent asked for.
 func (d Dir) ReadSpec() (Spec, error) {
 	var s Spec

@@ -46,7 +46,7 @@ func enterImage(dir shim.Dir, spec *shim.Spec) error {
 // mountLayers puts an own, writable layer over those of the image. Paths are
 // relative to where the layers are: the kernel takes one page of them.
 func mountLayers(dir shim.Dir, layers []string) error {
-	upper, work := dir.Path("upper"), dir.Path("work")
+	upper, work := dir.Changes(), dir.Path("work")
 	for _, name := range []string{dir.Root(), upper, work} {
 		if err := os.Mkdir(name, 0o755); err != nil {
 			return err
