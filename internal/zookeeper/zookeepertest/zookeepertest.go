@@ -37,10 +37,18 @@ type Ensemble struct {
 	servers []*server
 }
 
+// A Host is where a member runs.
+type Host struct {
+	IP    string
+	Enter []string // what to put before a command to run it there; none: it is here
+}
+
 // A server is one member. Its folder and ports outlive its process.
 type server struct {
+	host   Host
 	dir    string
 	client string // host:port
+	quorum string // host:port:port for the other members
 	mu     sync.Mutex
 	cmd    *exec.Cmd     // nil if it does not run
 	ended  chan struct{} // closed when it has ended
@@ -50,28 +58,42 @@ type server struct {
 // until it serves.
 func Start(t testing.TB, n int) *Ensemble {
 	t.Helper()
-	if why := absent(); why != "" {
+	hosts := make([]Host, n)
+	for i := range hosts {
+		hosts[i].IP = "127.0.0.1"
+	}
+	return StartOn(t, hosts)
+}
+
+// StartOn is Start with one member on each host. The test must reach them all.
+func StartOn(t testing.TB, hosts []Host) *Ensemble {
+	t.Helper()
+	if why := Absent(); why != "" {
 		t.Skip(why)
 	}
 	e := &Ensemble{t: t}
 	t.Cleanup(e.stop)
-	ports := freePorts(t, 3*n)
-	for i := range n {
-		dir := t.TempDir()
-		e.servers = append(e.servers, &server{dir: dir, client: fmt.Sprintf("127.0.0.1:%d", ports[i])})
-		e.configure(i, n, ports)
+	ports := freePorts(t, 3*len(hosts))
+	for i, host := range hosts {
+		own := ports[3*i:]
+		e.servers = append(e.servers, &server{
+			host: host, dir: t.TempDir(),
+			client: fmt.Sprintf("%s:%d", host.IP, own[0]),
+			quorum: fmt.Sprintf("%s:%d:%d", host.IP, own[1], own[2]),
+		})
 	}
-	for i := range n {
+	for i := range hosts {
+		e.configure(i)
 		e.Restart(i)
 	}
-	for i := range n {
+	for i := range hosts {
 		e.Await(i)
 	}
 	return e
 }
 
-// absent says why no ensemble can be started here, "" if one can.
-func absent() string {
+// Absent says why no ensemble can be started here, "" if one can.
+func Absent() string {
 	if _, err := exec.LookPath("java"); err != nil {
 		return "no java on this machine: install default-jre-headless"
 	}
@@ -96,14 +118,15 @@ func freePorts(t testing.TB, n int) []int {
 	return ports
 }
 
-func (e *Ensemble) configure(i, n int, ports []int) {
+func (e *Ensemble) configure(i int) {
 	var b strings.Builder
+	s := e.servers[i]
 	fmt.Fprintf(&b, "tickTime=%d\ninitLimit=25\nsyncLimit=5\nmaxSessionTimeout=%d\n", Tick.Milliseconds(), MaxTimeout.Milliseconds())
-	fmt.Fprintf(&b, "dataDir=%s\nclientPort=%d\nclientPortAddress=127.0.0.1\n", e.servers[i].dir, ports[i])
+	fmt.Fprintf(&b, "dataDir=%s\nclientPort=%s\nclientPortAddress=%s\n", s.dir, s.client[len(s.host.IP)+1:], s.host.IP)
 	b.WriteString("admin.enableServer=false\nmaxClientCnxns=0\nforceSync=no\n")
-	for j := range n {
-		if n > 1 {
-			fmt.Fprintf(&b, "server.%d=127.0.0.1:%d:%d\n", j+1, ports[n+2*j], ports[n+2*j+1])
+	for j, member := range e.servers {
+		if len(e.servers) > 1 {
+			fmt.Fprintf(&b, "server.%d=%s\n", j+1, member.quorum)
 		}
 	}
 	e.write(i, "zoo.cfg", b.String())
@@ -131,10 +154,11 @@ func (e *Ensemble) Restart(i int) {
 		e.t.Fatal(err)
 	}
 	defer log.Close()
-	cmd := exec.Command("java", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto",
+	line := append(slices.Clone(s.host.Enter), "java", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto",
 		"-Dorg.slf4j.simpleLogger.showThreadName=false", "-Dorg.slf4j.simpleLogger.showDateTime=true",
 		"-cp", filepath.Join(jars, "zookeeper.jar")+":"+filepath.Join(jars, "slf4j-simple.jar"),
 		"org.apache.zookeeper.server.quorum.QuorumPeerMain", filepath.Join(s.dir, "zoo.cfg"))
+	cmd := exec.Command(line[0], line[1:]...)
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := s.run(cmd); err != nil {
@@ -317,7 +341,7 @@ func (k *keeper) TempDir() string {
 // Get returns the ensemble of one member.
 func (s *Shared) Get(t testing.TB) *Ensemble {
 	t.Helper()
-	if why := absent(); why != "" {
+	if why := Absent(); why != "" {
 		t.Skip(why)
 	}
 	s.once.Do(func() {
