@@ -264,10 +264,12 @@ func (m *master) rule(ctx context.Context, registry *registrypb.Registry) error 
 	return g.Wait()
 }
 
-// Status implements api.Master.
+// Status implements api.Master. Who was elected at this address and does not
+// lead was an earlier process here, or this one as it lost leadership: until its
+// session has ended detectors name it, and nobody is to be sent to it.
 func (m *master) Status() api.Status {
 	s := api.Status{Leading: m.leading.Load(), Recovered: m.recovered.Load()}
-	if l := m.leader.Load(); l != nil && (s.Leading || l.ID != m.id) {
+	if l := m.leader.Load(); l != nil && (s.Leading || l.ID != m.id && l.Address != m.address()) {
 		s.Leader = *l
 	}
 	return s
@@ -293,6 +295,11 @@ func (m *master) self() (leader.Leader, error) {
 	if err != nil {
 		return leader.Leader{}, fmt.Errorf("encode master info: %w", err)
 	}
+	return leader.Leader{ID: m.id, Address: m.address(), Info: info}, nil
+}
+
+// address is the host:port that others reach this master at.
+func (m *master) address() string {
 	a := m.info.GetAddress()
-	return leader.Leader{ID: m.id, Address: net.JoinHostPort(a.GetIp(), fmt.Sprint(a.GetPort())), Info: info}, nil
+	return net.JoinHostPort(a.GetIp(), fmt.Sprint(a.GetPort()))
 }

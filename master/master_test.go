@@ -317,6 +317,38 @@ func TestOnlyTheLeaderAnswers(t *testing.T) {
 	}
 }
 
+// TestFormerSelfDoesNotLead: until the session of a leader that was killed has
+// ended, detectors name it. The process that took its place there redirects
+// nobody to itself.
+func TestFormerSelfDoesNotLead(t *testing.T) {
+	election := leadertest.NewElection()
+	standby := launch(t, func(c *master.Config) {
+		me := c.Listener.Addr().String()
+		former := election.Contender(leader.Leader{ID: "former", Address: me})
+		if _, err := former.Contend(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		c.Store, c.Detector = memstate.New(), election
+		c.Contender = election.Contender(leader.Leader{ID: "present", Address: me})
+	})
+	for range 20 { // detection takes its time
+		resp, err := http.Get("http://" + standby.address + "/state")
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != http.StatusServiceUnavailable {
+			t.Fatalf("GET /state = %s, want 503", resp.Status)
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	election.Depose()
+	awaitLeader(t, standby.address)
+	if err := standby.stop(); err != nil {
+		t.Errorf("Run = %v, want nil", err)
+	}
+}
+
 // TestGarbageConnections: thousands of connections that never finish a request
 // do not keep others from being answered.
 func TestGarbageConnections(t *testing.T) {
