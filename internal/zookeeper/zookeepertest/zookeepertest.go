@@ -222,15 +222,21 @@ func (e *Ensemble) Leader() int {
 	e.t.Helper()
 	deadline := time.Now().Add(startup)
 	for time.Now().Before(deadline) {
-		for i, s := range e.servers {
-			if answer := srvr(s.client); strings.Contains(answer, "Mode: leader") || strings.Contains(answer, "Mode: standalone") {
-				return i
-			}
+		if i := e.Leading(); i >= 0 {
+			return i
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
 	e.t.Fatalf("no ZooKeeper server leads after %v", startup)
 	return 0
+}
+
+// Leading is the member that leads at this moment, -1 if none says that it does.
+func (e *Ensemble) Leading() int {
+	return slices.IndexFunc(e.servers, func(s *server) bool {
+		answer := srvr(s.client)
+		return strings.Contains(answer, "Mode: leader") || strings.Contains(answer, "Mode: standalone")
+	})
 }
 
 // Index is the member that serves at address, -1 if none does.
