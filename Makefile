@@ -4,6 +4,8 @@ SHELL   := /bin/bash
 GO      ?= go
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 SEEDS   ?= 2000
+CHAOS   ?= 10m
+SEED    ?= $(shell date +%s)
 FUZZ    ?= 30s
 BENCH   ?= .
 
@@ -13,7 +15,7 @@ SOUK_FLAGS          := -trimpath -ldflags '-s -w -X main.version=$(VERSION)'
 CONTAINERIZER_FLAGS := -trimpath -tags netgo,osusergo,seccomp -ldflags '-s -w -extldflags "-static"'
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test lint bench sim fuzz e2e proto check-proto setup
+.PHONY: help build run test lint bench sim chaos fuzz e2e proto check-proto setup
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +41,9 @@ bench: ## run the benchmarks; BENCH=regexp chooses
 
 sim: ## run SEEDS simulated clusters through faults
 	$(GO) run ./internal/simulation/simulate -seeds $(SEEDS)
+
+chaos: build ## break a real cluster for CHAOS while it works (root); SEED chooses what breaks
+	$(GO) test -v -count 1 -timeout 0 ./internal/chaos -run '^TestChaos$$' -args -duration $(CHAOS) -seed $(SEED)
 
 fuzz: ## run every fuzz target for FUZZ each
 	scripts/fuzz.sh $(FUZZ)

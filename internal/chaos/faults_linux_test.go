@@ -1,0 +1,167 @@
+package chaos
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/soukproject/souk/internal/chaos/checker"
+)
+
+// recovery is how long after a fault the cluster may need until it works again.
+const recovery = 20 * time.Second
+
+// A breaker carries a plan out.
+type breaker struct {
+	c    *cluster
+	tell *trace
+
+	mu       sync.Mutex
+	troubles []checker.Window
+	crashed  map[string]bool
+}
+
+// carryOut returns when all faults of the plan are over, however ctx ends.
+func (b *breaker) carryOut(ctx context.Context, plan []Fault) {
+	var wg sync.WaitGroup
+	start := time.Now()
+	for _, f := range plan {
+		wg.Go(func() {
+			if sleep(ctx, time.Until(start.Add(f.At))) {
+				b.inflict(ctx, f)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// sleep reports whether ctx lasted as long.
+func sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
+}
+
+func (b *breaker) inflict(ctx context.Context, f Fault) {
+	if f.What == Crash {
+		b.crash(f)
+		return
+	}
+	victims, names := b.victims(f.Who)
+	if len(victims) == 0 {
+		b.tell.say("%s nobody: who was chosen is in trouble already", f.What)
+		return
+	}
+	b.tell.say("%s %s for %v", f.What, names, f.For.Round(time.Millisecond))
+	from := time.Now()
+	undo := b.do(f.What, victims)
+	sleep(ctx, f.For)
+	undo()
+	b.tell.say("%s %s is over", f.What, names)
+	for _, v := range victims {
+		v.release()
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.troubles = append(b.troubles, checker.Window{From: from, To: time.Now().Add(recovery)})
+}
+
+// victims claims those chosen that no other fault has.
+func (b *breaker) victims(chosen []Target) (list []victim, names string) {
+	var labels []string
+	for _, who := range chosen {
+		v := b.c.victim(who)
+		if v == nil || slices.Contains(list, v) || !v.claim() {
+			continue
+		}
+		list = append(list, v)
+		label := v.label()
+		if who.Index == Leading {
+			label += " (leading)"
+		}
+		labels = append(labels, label)
+	}
+	return list, strings.Join(labels, ", ")
+}
+
+// do does it, and returns what ends it.
+func (b *breaker) do(what What, victims []victim) (undo func()) {
+	switch what {
+	case Kill:
+		each(victims, victim.kill)
+		return func() { each(victims, victim.restart) }
+	case Stop:
+		each(victims, victim.stop)
+		return func() { each(victims, victim.resume) }
+	}
+	return b.c.network.cut(b.paths(what, victims))
+}
+
+// each is for all at the same time, as far as possible.
+func each(victims []victim, f func(victim)) {
+	var wg sync.WaitGroup
+	for _, v := range victims {
+		wg.Go(func() { f(v) })
+	}
+	wg.Wait()
+}
+
+// paths are those that a cut of members is about.
+func (b *breaker) paths(what What, victims []victim) []path {
+	var list []path
+	for _, v := range victims {
+		if what == Isolate || what == Mute {
+			list = append(list, path{v.address(), "all"})
+		}
+		if what == Isolate || what == Deafen {
+			list = append(list, path{"all", v.address()})
+		}
+		if what == Split {
+			for _, other := range b.others(victims) {
+				list = append(list, path{v.address(), other}, path{other, v.address()})
+			}
+		}
+	}
+	return list
+}
+
+// others are the addresses of members that are not among these.
+func (b *breaker) others(victims []victim) []string {
+	var list []string
+	add := func(v victim) {
+		if !slices.ContainsFunc(victims, func(one victim) bool { return one.address() == v.address() }) {
+			list = append(list, v.address())
+		}
+	}
+	for _, m := range b.c.all() {
+		add(m)
+	}
+	for _, k := range b.c.keepers {
+		add(k)
+	}
+	return list
+}
+
+// crash kills the first process of a task that has not noted its end.
+func (b *breaker) crash(f Fault) {
+	processes := taskProcesses()
+	ids := slices.DeleteFunc(sorted(processes), func(id string) bool { return len(readTask(b.c.logs(), id).Ends) > 0 })
+	if len(ids) == 0 {
+		b.tell.say("crash nothing: no task runs")
+		return
+	}
+	id := ids[f.Lot%uint64(len(ids))]
+	b.mu.Lock()
+	b.crashed[id] = true
+	b.mu.Unlock()
+	err := syscall.Kill(processes[id], syscall.SIGKILL)
+	b.tell.say("crash task %s: %v", id, err)
+}
