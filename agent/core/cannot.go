@@ -25,7 +25,7 @@ func (a *Agent) refusalOf(f *framework, o order) *refusal {
 				"The checkpointed resources being used by the task or task group are unknown to the agent",
 			}
 		}
-		refusal := a.cannot(t)
+		refusal := a.cannot(t, o.group)
 		if refusal != nil && o.group && refusal.reason == mesospb.TaskStatus_REASON_TASK_INVALID {
 			refusal.reason = mesospb.TaskStatus_REASON_TASK_GROUP_INVALID
 		}
@@ -38,23 +38,37 @@ func (a *Agent) refusalOf(f *framework, o order) *refusal {
 
 // cannot names the first thing a task asks for that this agent does not do; nil
 // is none. Nothing is ever left out in silence.
-func (a *Agent) cannot(t *mesospb.TaskInfo) *refusal {
-	if field := beyondExecutor(t); field != "" {
+func (a *Agent) cannot(t *mesospb.TaskInfo, group bool) *refusal {
+	if field := a.beyondExecutor(t, group); field != "" {
 		return &refusal{
 			mesospb.TaskState_TASK_ERROR, mesospb.TaskStatus_REASON_TASK_INVALID,
 			fmt.Sprintf("%s is not supported by this agent", field),
 		}
 	}
-	if t.GetExecutor() != nil {
-		t = containerOf(t)
+	switch {
+	case t.GetExecutor().GetType() == mesospb.ExecutorInfo_DEFAULT:
+		x := containerOf(t)
+		x.Limits, x.Resources = nil, t.GetExecutor().GetResources()
+		if refusal := a.cannotContain(x, false); refusal != nil {
+			return refusal
+		}
+		return a.cannotContain(t, true)
+	case t.GetExecutor() != nil:
+		return a.cannotContain(containerOf(t), false)
 	}
+	return a.cannotContain(t, false)
+}
+
+// cannotContain names what a container of this agent cannot have; nested is one of
+// a task of the default executor.
+func (a *Agent) cannotContain(t *mesospb.TaskInfo, nested bool) *refusal {
 	if c := t.GetContainer(); c != nil && c.GetType() == mesospb.ContainerInfo_DOCKER && !a.cfg.Images { // which an absent one reads as, too
 		return &refusal{
 			mesospb.TaskState_TASK_FAILED, mesospb.TaskStatus_REASON_EXECUTOR_TERMINATED,
 			"Abnormal executor termination: unknown container; 'container.type' DOCKER is not supported by this agent",
 		}
 	}
-	why := a.beyondContainer(t)
+	why := a.beyondContainer(t, nested)
 	if why == "" {
 		return nil
 	}
@@ -75,10 +89,17 @@ func containerOf(t *mesospb.TaskInfo) *mesospb.TaskInfo {
 }
 
 // beyondExecutor names a field that the built-in executor cannot serve.
-func beyondExecutor(t *mesospb.TaskInfo) string {
+func (a *Agent) beyondExecutor(t *mesospb.TaskInfo, group bool) string {
+	standard := t.GetExecutor().GetType() == mesospb.ExecutorInfo_DEFAULT
 	switch {
-	case t.GetExecutor().GetType() == mesospb.ExecutorInfo_DEFAULT:
+	case standard && !a.cfg.Groups:
 		return "An executor of type DEFAULT (bring one of type CUSTOM)"
+	case standard && !group:
+		return "An executor of type DEFAULT for a task of LAUNCH (use LAUNCH_GROUP)"
+	case standard && t.GetCommand() == nil:
+		return "A task without 'command'"
+	case standard:
+		return ""
 	case t.GetExecutor() != nil && hasVolume(t):
 		return "A persistent volume of a task with an executor of its own (give it to the executor)"
 	case t.GetExecutor() != nil:
@@ -94,7 +115,7 @@ func hasVolume(t *mesospb.TaskInfo) bool {
 }
 
 // beyondContainer says what containers of this agent cannot be.
-func (a *Agent) beyondContainer(t *mesospb.TaskInfo) string {
+func (a *Agent) beyondContainer(t *mesospb.TaskInfo, nested bool) string {
 	if why := a.beyondImage(t); why != "" {
 		return why
 	}
@@ -104,7 +125,7 @@ func (a *Agent) beyondContainer(t *mesospb.TaskInfo) string {
 		}
 	}
 	for _, v := range t.GetContainer().GetVolumes() {
-		if why := beyondVolume(v); why != "" {
+		if why := beyondVolume(v, nested); why != "" {
 			return fmt.Sprintf("volume '%s': %s", v.GetContainerPath(), why)
 		}
 	}
@@ -126,7 +147,7 @@ func (a *Agent) beyondContainer(t *mesospb.TaskInfo) string {
 }
 
 // beyondVolume says what volumes of this agent cannot be.
-func beyondVolume(v *mesospb.Volume) string {
+func beyondVolume(v *mesospb.Volume, nested bool) string {
 	source := v.GetSource()
 	switch {
 	case v.GetImage() != nil:
@@ -135,7 +156,7 @@ func beyondVolume(v *mesospb.Volume) string {
 		return "'source.docker_volume' is not supported by this agent, which has no volume drivers"
 	case source.GetType() == mesospb.Volume_Source_CSI_VOLUME:
 		return "'source.csi_volume' is not supported by this agent, which has no CSI plugins"
-	case source.GetType() == mesospb.Volume_Source_SANDBOX_PATH && source.GetSandboxPath().GetType() == mesospb.Volume_Source_SandboxPath_PARENT:
+	case source.GetType() == mesospb.Volume_Source_SANDBOX_PATH && source.GetSandboxPath().GetType() == mesospb.Volume_Source_SandboxPath_PARENT && !nested:
 		return "'source.sandbox_path' of type PARENT is for nested containers only"
 	case source.GetHostPath().GetMountPropagation().GetMode() == mesospb.MountPropagation_BIDIRECTIONAL:
 		return "'mount_propagation' BIDIRECTIONAL is not supported by this agent: tasks mount nothing"

@@ -19,13 +19,20 @@ func (a *Agent) Check() error {
 		if len(f.tasks) == 0 && len(f.executors) == 0 {
 			return fmt.Errorf("framework %s (%d) has nothing and is kept", f.id, i)
 		}
-		seen += len(f.executors)
+		for _, x := range f.executors {
+			for c := range x.containers() {
+				seen++
+				if err := a.checkContainer(c); err != nil {
+					return fmt.Errorf("container %s: %w", c.id, err)
+				}
+			}
+		}
 		if err := a.checkFramework(f); err != nil {
 			return fmt.Errorf("framework %s: %w", f.id, err)
 		}
 	}
 	if seen != len(a.containers) {
-		return fmt.Errorf("%d executors, but %d containers", seen, len(a.containers))
+		return fmt.Errorf("%d containers of executors and their tasks, but %d containers", seen, len(a.containers))
 	}
 	if err := a.checkHoldings(); err != nil {
 		return err
@@ -44,16 +51,26 @@ func (a *Agent) checkFramework(f *framework) error {
 	}
 	for _, x := range f.executors {
 		switch {
-		case a.containers[x.container] != x:
-			return fmt.Errorf("container %s is not in the table", x.container)
-		case x.phase == gone:
-			return fmt.Errorf("container %s is gone and kept", x.container)
 		case x.own == nil && x.phase < ended && x.task.removed:
-			return fmt.Errorf("container %s outlives its task", x.container)
+			return fmt.Errorf("container %s outlives its task", x.container.id)
 		case x.phase == running && x.launched.IsZero() && !f.removing && a.seq == a.durable &&
 			(x.own != nil || x.task.state != mesospb.TaskState_TASK_STAGING):
-			return fmt.Errorf("container %s runs, but nobody knows since when", x.container)
+			return fmt.Errorf("container %s runs, but nobody knows since when", x.container.id)
 		}
+	}
+	return nil
+}
+
+func (a *Agent) checkContainer(c *container) error {
+	switch {
+	case a.containers[c.id] != c:
+		return fmt.Errorf("it is not in the table")
+	case c.phase == gone:
+		return fmt.Errorf("it is gone and kept")
+	case c.nested() && (c.phase == launching || c.phase == running) && c.executor.phase == intended:
+		return fmt.Errorf("it is nested in one that was not launched")
+	case c.nested() && c.phase == intended && (c.task.removed || mesos.Terminal(c.task.state)):
+		return fmt.Errorf("its task is over before it was launched, and it is kept")
 	}
 	return nil
 }
@@ -81,12 +98,22 @@ func (t *task) check() error {
 		return fmt.Errorf("nothing runs it, and it is in state %v", t.state)
 	case x != nil && x.own != nil && t.sent && !t.durable:
 		return fmt.Errorf("it was given to its executor before it was stored")
-	case x != nil && x.phase == gone && !mesos.Terminal(t.state):
+	case t.container != nil && t.container.phase == gone && !mesos.Terminal(t.state),
+		x != nil && x.phase == gone && !mesos.Terminal(t.state):
 		return fmt.Errorf("its container is gone, and it is in state %v", t.state)
+	case t.container != nil && t.container.nested() && t.kill == nil && !t.framework.removing && !mesos.Terminal(t.state) && t.bereft():
+		return fmt.Errorf("another of its group failed, and it goes on")
 	case x != nil && x.own == nil && x.phase < ended && mesos.Terminal(t.state):
 		return fmt.Errorf("it is in state %v while its container is in phase %d", t.state, x.phase)
 	}
 	return nil
+}
+
+// bereft reports whether one of a task's group did not end well.
+func (t *task) bereft() bool {
+	return slices.ContainsFunc(t.executor.tasks, func(other *task) bool {
+		return other.group == t.group && mesos.Terminal(other.state) && other.state != mesospb.TaskState_TASK_FINISHED
+	})
 }
 
 func (a *Agent) checkWaiting() error {

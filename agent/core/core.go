@@ -30,6 +30,7 @@ type Config struct {
 	// limits of their own are refused otherwise.
 	Limited bool
 	Images  bool // containers can have images
+	Groups  bool // containers can be nested in one that runs nothing: there is a default executor
 	// HardCPU makes a task's cpus a quota and not only a weight (Mesos: --cgroups_enable_cfs).
 	HardCPU bool
 	// PIDs bounds the processes and threads of a container; 0: not here.
@@ -54,7 +55,7 @@ type Agent struct {
 
 	frameworks []*framework // in the order they came
 	completed  []*framework // the last few that have nothing here any more
-	containers map[mesos.ContainerID]*executor
+	containers map[mesos.ContainerID]*container
 
 	holdings
 	session  session
@@ -80,7 +81,7 @@ func New(cfg Config) *Agent {
 	if cfg.Reregistration <= 0 {
 		cfg.Reregistration = defaultReregistration
 	}
-	return &Agent{cfg: cfg, info: cfg.Info, containers: make(map[mesos.ContainerID]*executor)}
+	return &Agent{cfg: cfg, info: cfg.Info, containers: make(map[mesos.ContainerID]*container)}
 }
 
 // Step takes an event and returns what is to be done about it. The caller owns
@@ -145,7 +146,9 @@ func (a *Agent) Deadline() (at time.Time, ok bool) {
 	}
 	for _, f := range a.frameworks {
 		for _, x := range f.executors {
-			d.add(x.stop.deadline())
+			for c := range x.containers() {
+				d.add(c.stop.deadline())
+			}
 			d.add(x.late())
 		}
 	}
@@ -170,7 +173,9 @@ func (a *Agent) tick(now time.Time) {
 			if at, ok := x.late(); ok && !now.Before(at) {
 				a.overslept(now, x)
 			}
-			a.escalate(now, x)
+			for c := range x.containers() {
+				a.escalate(now, c)
+			}
 		}
 	}
 }

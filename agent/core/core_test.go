@@ -42,7 +42,7 @@ func TestLimits(t *testing.T) {
 			if tt.edit != nil {
 				tt.edit(task)
 			}
-			if diff := cmp.Diff(tt.want, New(cfg).limits(task)); diff != "" {
+			if diff := cmp.Diff(tt.want, New(cfg).limits(task, overheadCPUs, overheadMem)); diff != "" {
 				t.Errorf("limits (-want +got):\n%s", diff)
 			}
 		})
@@ -112,7 +112,7 @@ func TestCannotNamesTheField(t *testing.T) {
 		cfg.Limited = false
 		task := testTask("t")
 		tt.edit(task)
-		got := New(cfg).cannot(task)
+		got := New(cfg).cannot(task, false)
 		switch {
 		case tt.want == "" && got != nil:
 			t.Errorf("cannot(%v) = %q, want nil", task, got.why)
@@ -317,7 +317,7 @@ func TestCannotNamesWhatIsWrongWithImages(t *testing.T) {
 			cfg.Images = true
 			task := testTask("t")
 			task.Container = tt.container
-			got := New(cfg).cannot(task)
+			got := New(cfg).cannot(task, false)
 			if tt.want == "" && got != nil || tt.want != "" && (got == nil || !strings.Contains(got.why, tt.want)) {
 				t.Errorf("cannot() = %+v, want %q", got, tt.want)
 			}

@@ -89,11 +89,20 @@ func (c *chaos) runGroup(t *rapid.T) {
 	}
 	fw := testFramework(rapid.SampledFrom([]string{"f1", "f2"}).Draw(t, "framework"), mesospb.FrameworkInfo_Capability_PARTITION_AWARE)
 	executor := testExecutor(fw.GetName(), rapid.SampledFrom([]string{"e1", "e2"}).Draw(t, "executor"))
+	if rapid.IntRange(0, 2).Draw(t, "default") > 0 {
+		executor = defaultExecutor(fw.GetName(), rapid.SampledFrom([]string{"d1", "d2"}).Draw(t, "executor"))
+	}
 	var tasks []*mesospb.TaskInfo
 	for range rapid.IntRange(1, 3).Draw(t, "tasks") {
 		c.tasks++
 		task := testTask(fmt.Sprintf("t%d", c.tasks))
 		task.Executor = executor
+		if rapid.Bool().Draw(t, "checked") {
+			task.HealthCheck = testHealthCheck(2)
+		}
+		if rapid.IntRange(0, 4).Draw(t, "limited") == 0 {
+			task.MaxCompletionTime = &mesospb.DurationInfo{Nanoseconds: new(int64(20 * time.Second))}
+		}
 		tasks = append(tasks, task)
 	}
 	if rapid.IntRange(0, 9).Draw(t, "refusable") == 0 {
@@ -118,7 +127,7 @@ func (c *chaos) answerProbe(t *rapid.T) {
 func (c *chaos) executorActs(t *rapid.T) {
 	var own []*executor
 	for _, id := range slices.Sorted(maps.Keys(c.agent.containers)) {
-		if x, b := c.agent.containers[id], c.boxes[id]; x.own != nil && b != nil && b.running {
+		if x, b := c.agent.containers[id].executor, c.boxes[id]; x.own != nil && !x.own.builtIn() && b != nil && b.running {
 			own = append(own, x)
 		}
 	}
@@ -129,7 +138,9 @@ func (c *chaos) executorActs(t *rapid.T) {
 	fw, id := string(x.framework.id), string(x.id)
 	var has []string
 	for _, task := range x.live() {
-		has = append(has, string(task.id))
+		if task.sent {
+			has = append(has, string(task.id))
+		}
 	}
 	c.said++
 	switch rapid.IntRange(0, 4).Draw(t, "act") {
@@ -196,7 +207,8 @@ func (c *chaos) answerLaunch(t *rapid.T) {
 	if id == "" {
 		return
 	}
-	if rapid.IntRange(0, 4).Draw(t, "fails") == 0 {
+	outer, _ := id.Split()
+	if rapid.IntRange(0, 4).Draw(t, "fails") == 0 || outer != "" && (c.boxes[outer] == nil || !c.boxes[outer].running) {
 		delete(c.boxes, id)
 		c.step(LaunchFailed{Container: id, Why: "it does"})
 		return
@@ -213,7 +225,7 @@ func (c *chaos) exit(t *rapid.T) {
 	}
 	b := c.boxes[id]
 	if b.running {
-		b.running, b.end = false, End{Known: true, Exit: rapid.IntRange(0, 1).Draw(t, "status")}
+		c.end(id, End{Known: true, Exit: rapid.IntRange(0, 1).Draw(t, "status"), OOM: rapid.IntRange(0, 9).Draw(t, "greedy") == 0})
 	}
 	b.awaited = false
 	c.step(Exited{Container: id, End: b.end})
@@ -234,7 +246,7 @@ func (c *chaos) finishDestroy(t *rapid.T) {
 	c.doomed = c.doomed[1:]
 	switch b := c.boxes[id]; {
 	case b != nil && b.running: // by force
-		b.running, b.end = false, End{Known: true, Signal: "Killed"}
+		c.end(id, End{Known: true, Signal: "Killed"})
 	case b != nil && b.awaited: // its end is still to be told
 	default:
 		delete(c.boxes, id)

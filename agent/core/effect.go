@@ -15,7 +15,8 @@ import (
 // order given; none of them blocks.
 type Effect interface{ effect() }
 
-// A Run is one life of an executor; its sandbox bears these names.
+// A Run is one life of an executor, or of a task of the default executor, whose
+// container is nested in that one's; its sandbox bears these names.
 type Run struct {
 	Agent     mesos.AgentID
 	Framework mesos.FrameworkID
@@ -48,9 +49,11 @@ type (
 		Records []*checkpointpb.Record
 	}
 
-	// Launch starts a container for a command task or for an executor that a
-	// framework brought: one of Task and Executor is set. Launched or LaunchFailed
-	// comes back, and after Launched, once, Exited. The messages must not be changed.
+	// Launch starts a container for a task or for an executor that a framework
+	// brought: one of Task and Executor is set. Of a default executor (see Idle) it
+	// runs nothing, and those of its tasks are launched in it. Launched or
+	// LaunchFailed comes back, and after Launched, once, Exited. The messages must not
+	// be changed.
 	Launch struct {
 		Run       Run
 		Framework *mesospb.FrameworkInfo
@@ -166,6 +169,9 @@ type Target struct {
 	Path    string
 	IPv6    bool
 }
+
+// Idle reports whether a container runs nothing: it is what others are nested in.
+func (l Launch) Idle() bool { return l.Executor.GetType() == mesospb.ExecutorInfo_DEFAULT }
 
 // Command is what the container runs.
 func (l Launch) Command() *mesospb.CommandInfo {

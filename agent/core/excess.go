@@ -10,41 +10,39 @@ import (
 // exceeded ends a container that has more than it may have. Why is stored first:
 // its tasks are told, whoever sees the end.
 func (a *Agent) exceeded(ev Exceeded) {
-	x := a.containers[ev.Container]
+	c := a.containers[ev.Container]
 	switch {
-	case x == nil || x.phase != running:
+	case c == nil || c.phase != running:
 		a.refuse("excess", string(ev.Container), "no such container runs")
 		return
-	case x.beyond != nil:
+	case c.beyond != nil:
 		return // it is being ended
 	}
-	x.beyond = &checkpointpb.Limitation{Reason: ev.Reason.Enum(), Message: &ev.Why, Resources: ev.Resources}
-	record := x.recordOf()
-	a.persist(func(now time.Time) { a.endLimited(now, x) }, record)
+	c.beyond = &checkpointpb.Limitation{Reason: ev.Reason.Enum(), Message: &ev.Why, Resources: ev.Resources}
+	record := c.recordOf()
+	a.persist(func(now time.Time) { a.endLimited(now, c) }, record)
 }
 
 // recordOf is what says how a container fares.
-func (x *executor) recordOf() *checkpointpb.Record {
-	if x.own != nil {
-		return x.record()
+func (c *container) recordOf() *checkpointpb.Record {
+	if c.task == nil {
+		return c.executor.record()
 	}
-	return x.task.progress()
+	return c.task.progress()
 }
 
 // endLimited ends a container that is beyond a limit, without grace: it has what
 // is others' by now.
-func (a *Agent) endLimited(now time.Time, x *executor) {
-	if x.beyond == nil || x.phase != running || x.stop.next == destroying {
-		return
+func (a *Agent) endLimited(now time.Time, c *container) {
+	if c.beyond != nil {
+		a.force(now, c)
 	}
-	x.stop = stop{killing, now}
-	a.escalate(now, x)
 }
 
-// limitedBy reports whether x ended because it was beyond a limit. A command that
+// limitedBy reports whether c ended because it was beyond a limit. A command that
 // was done before it could be killed has ended by itself.
-func (x *executor) limitedBy(end End) bool {
-	return x != nil && x.beyond != nil && (!end.Known || end.Signal == killed || end.Exit == killedExit)
+func (c *container) limitedBy(end End) bool {
+	return c != nil && c.beyond != nil && (!end.Known || end.Signal == killed || end.Exit == killedExit)
 }
 
 // How the end of a container looks that was killed, and of one whose shell saw
@@ -55,8 +53,7 @@ const (
 )
 
 // limitationStatus says which limit the container of a task went beyond.
-func (a *Agent) limitationStatus(now time.Time, t *task) *mesospb.TaskStatus {
-	beyond := t.executor.beyond
+func (a *Agent) limitationStatus(now time.Time, t *task, beyond *checkpointpb.Limitation) *mesospb.TaskStatus {
 	s := a.agentStatus(now, t, mesospb.TaskState_TASK_FAILED, beyond.GetReason(), beyond.GetMessage())
 	s.Limitation = &mesospb.TaskResourceLimitation{Resources: beyond.GetResources()}
 	return s

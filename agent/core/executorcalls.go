@@ -25,7 +25,7 @@ func (a *Agent) caller(c *executorpb.Call) (x *executor, code int, why string) {
 		return nil, 400, "Framework cannot be found"
 	}
 	x = f.liveExecutor(mesos.ExecutorID(c.GetExecutorId().GetValue()))
-	if x == nil {
+	if x == nil || x.own.builtIn() {
 		return nil, 400, "Executor cannot be found"
 	}
 	return x, 0, ""
@@ -35,7 +35,7 @@ func (a *Agent) caller(c *executorpb.Call) (x *executor, code int, why string) {
 // by now, and what is stored of what it has to say.
 func (a *Agent) executorSubscribed(now time.Time, ev ExecutorSubscribed) {
 	x, code, why := a.caller(ev.Call)
-	if x != nil && x.phase == intended {
+	if code == 0 && x.phase == intended {
 		code, why = 400, "Executor cannot be found"
 	}
 	if code != 0 {
@@ -49,7 +49,7 @@ func (a *Agent) executorSubscribed(now time.Time, ev ExecutorSubscribed) {
 		x.phase, x.launched = running, now
 	}
 	a.tell(x, &executorpb.Event{Type: executorpb.Event_SUBSCRIBED.Enum(), Subscribed: &executorpb.Event_Subscribed{
-		ExecutorInfo: x.own.info, FrameworkInfo: x.framework.info, AgentInfo: a.info, ContainerId: x.wireContainer(),
+		ExecutorInfo: x.own.info, FrameworkInfo: x.framework.info, AgentInfo: a.info, ContainerId: x.wire(),
 	}})
 	if x.own.ending || x.framework.removing || !x.own.served && len(x.live()) == 0 {
 		a.refuseWork(now, x)
@@ -63,11 +63,11 @@ func (a *Agent) executorSubscribed(now time.Time, ev ExecutorSubscribed) {
 		a.tellKill(t)
 	}
 	if x.own.subscribed {
-		a.deliver(x)
+		a.deliver(now, x)
 		return
 	}
 	x.own.subscribed = true
-	a.persist(func(time.Time) { a.deliver(x) }, x.record())
+	a.persist(func(now time.Time) { a.deliver(now, x) }, x.record())
 }
 
 // refuseWork tells an executor that there is nothing for it to do.
@@ -145,7 +145,7 @@ func (a *Agent) executorUpdate(now time.Time, x *executor, s *mesospb.TaskStatus
 func (a *Agent) storedOwn(x *executor, s *mesospb.TaskStatus) {
 	a.tellAcknowledged(x, s)
 	if mesos.Terminal(s.GetState()) && x.phase == running {
-		a.emit(Resize{Container: x.container, Limits: a.ownLimits(x)})
+		a.emit(Resize{Container: x.container.id, Limits: a.ownLimits(x)})
 	}
 }
 

@@ -142,7 +142,7 @@ func (a *Agent) removeFramework(now time.Time, f *framework) {
 // the tasks that have none.
 func (a *Agent) sweep(now time.Time, f *framework) {
 	for _, t := range slices.Clone(f.tasks) {
-		if x := t.executor; x == nil || x.phase != launching && x.phase != running {
+		if c := t.place(); c == nil || c.phase != launching && c.phase != running {
 			a.forgetTask(t, nil)
 		}
 	}
@@ -155,9 +155,9 @@ func (a *Agent) sweep(now time.Time, f *framework) {
 		case x.phase == intended:
 			a.dropExecutor(x)
 		case x.phase == launching:
-			a.abort(x)
+			a.abort(&x.container)
 		case x.phase == running:
-			a.stop(now, x, now.Add(a.cfg.ShutdownGrace))
+			a.stop(now, &x.container, now.Add(a.cfg.ShutdownGrace))
 		}
 	}
 	a.settle(f)

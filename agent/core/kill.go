@@ -65,11 +65,11 @@ func (a *Agent) killTask(now time.Time, e *linkpb.KillTask) {
 // endTask ends t because its framework wants that. A second time may shorten
 // the grace period, which counts from the first, and never lengthens it.
 func (a *Agent) endTask(now time.Time, t *task, grace time.Duration) {
-	x := t.executor
+	c := t.container
 	switch {
-	case t.framework.removing || x.phase >= ended:
+	case t.framework.removing || c.phase >= ended:
 		a.refuse("kill of task", string(t.id), "it is ending already")
-	case x.phase == intended:
+	case c.phase == intended:
 		a.endUnlaunched(now, t)
 	case t.kill == nil:
 		a.beginKill(now, t, kill{cause: checkpointpb.Kill_REQUESTED, since: now, grace: grace})
@@ -96,8 +96,8 @@ func (a *Agent) endOverdue(now time.Time, t *task) {
 func (a *Agent) beginKill(now time.Time, t *task, k kill) {
 	t.kill = &k
 	t.endProbes()
-	if x := t.executor; x.phase == launching {
-		a.persist(func(time.Time) { a.abort(x) }, t.progress())
+	if c := t.container; c.phase <= launching {
+		a.persist(func(time.Time) { a.abort(c) }, t.progress())
 		return
 	}
 	a.update(now, t, func(now time.Time) { a.terminate(now, t) }, a.killing(now, t)...)
@@ -115,50 +115,57 @@ func (a *Agent) killing(now time.Time, t *task) []*mesospb.TaskStatus {
 // terminate tells the container of a task whose kill is durable to end. No
 // grace is no chance to look like one that ended by itself.
 func (a *Agent) terminate(now time.Time, t *task) {
-	x := t.executor
-	if x.phase != running || x.stop.next != none {
+	c := t.container
+	if c.phase != running || c.stop.next != none {
 		return
 	}
 	if t.kill.cause != checkpointpb.Kill_OVERDUE && t.kill.grace == 0 {
-		x.stop = stop{killing, now}
-		a.escalate(now, x)
+		a.force(now, c)
 		return
 	}
-	a.stop(now, x, t.kill.since.Add(t.kill.grace))
+	a.stop(now, c, t.kill.since.Add(t.kill.grace))
 }
 
 // hasten applies a shortened grace period.
 func (a *Agent) hasten(now time.Time, t *task) {
-	x := t.executor
-	if x.stop.next == killing {
-		x.stop.at = t.kill.since.Add(t.kill.grace)
-		a.escalate(now, x)
+	c := t.container
+	if c.stop.next == killing {
+		c.stop.at = t.kill.since.Add(t.kill.grace)
+		a.escalate(now, c)
 	}
 }
 
 // stop asks a container to end and sees to it that it has by then, or soon after.
-func (a *Agent) stop(now time.Time, x *executor, by time.Time) {
-	if x.stop.next == none {
-		a.emit(SendSignal{Container: x.container, Signal: Terminate})
-		x.stop = stop{killing, by}
-	} else if x.stop.next == killing && by.Before(x.stop.at) {
-		x.stop.at = by
+func (a *Agent) stop(now time.Time, c *container, by time.Time) {
+	if c.stop.next == none {
+		a.emit(SendSignal{Container: c.id, Signal: Terminate})
+		c.stop = stop{killing, by}
+	} else if c.stop.next == killing && by.Before(c.stop.at) {
+		c.stop.at = by
 	}
-	a.escalate(now, x)
+	a.escalate(now, c)
+}
+
+// force ends a container without asking it.
+func (a *Agent) force(now time.Time, c *container) {
+	if c.phase == running && c.stop.next != destroying {
+		c.stop = stop{killing, now}
+		a.escalate(now, c)
+	}
 }
 
 // escalate takes the next step of a forced end when it is due. SIGKILL keeps
 // the record of the exit; destruction is for what even that does not end.
-func (a *Agent) escalate(now time.Time, x *executor) {
-	if at, ok := x.stop.deadline(); !ok || now.Before(at) {
+func (a *Agent) escalate(now time.Time, c *container) {
+	if at, ok := c.stop.deadline(); !ok || now.Before(at) {
 		return
 	}
-	switch x.stop.next {
+	switch c.stop.next {
 	case killing:
-		a.emit(SendSignal{Container: x.container, Signal: Kill})
-		x.stop = stop{destroying, now.Add(forceWait)}
+		a.emit(SendSignal{Container: c.id, Signal: Kill})
+		c.stop = stop{destroying, now.Add(forceWait)}
 	case destroying:
-		a.emit(Destroy{Container: x.container})
-		x.stop = stop{}
+		a.emit(Destroy{Container: c.id})
+		c.stop = stop{}
 	}
 }

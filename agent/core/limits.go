@@ -71,13 +71,34 @@ func limitOr(t *mesospb.TaskInfo, name string, request float64, limited map[stri
 	return limit.GetValue()
 }
 
+// limitsOf are those of a container. A task of the default executor shares the
+// cgroup of that, unless it says otherwise; then there is no overhead.
+func (a *Agent) limitsOf(c *container) Limits {
+	switch {
+	case c.task == nil:
+		return a.ownLimits(c.executor)
+	case !c.nested():
+		return a.limits(c.task.info, overheadCPUs, overheadMem)
+	case sharesCgroups(c.task.info):
+		return Limits{}
+	}
+	return a.limits(c.task.info, 0, 0)
+}
+
+// sharesCgroups reports whether a task of a group is held to the limits of its
+// executor together with the others, which is the default.
+func sharesCgroups(t *mesospb.TaskInfo) bool {
+	linux := t.GetContainer().GetLinuxInfo()
+	return linux == nil || linux.ShareCgroups == nil || linux.GetShareCgroups()
+}
+
 // limits follows Mesos: the container gets what the task has and the executor's
 // overhead; limits of the task's own, which may be infinite, get the same on top.
-func (a *Agent) limits(t *mesospb.TaskInfo) Limits {
+func (a *Agent) limits(t *mesospb.TaskInfo, moreCPUs, moreMem int64) Limits {
 	cpus, mem := scalar(t, "cpus"), scalar(t, "mem")
 	l := Limits{
-		CPURequest: thousandths(cpus) + overheadCPUs,
-		MemRequest: max(megabytes(mem)+overheadMem, minMem),
+		CPURequest: thousandths(cpus) + moreCPUs,
+		MemRequest: max(megabytes(mem)+moreMem, minMem),
 		PIDs:       a.cfg.PIDs,
 	}
 	if a.cfg.HardCPU {
@@ -86,13 +107,13 @@ func (a *Agent) limits(t *mesospb.TaskInfo) Limits {
 	if limit, ok := t.GetLimits()["cpus"]; ok {
 		l.CPULimit = 0
 		if !math.IsInf(limit.GetValue(), 1) {
-			l.CPULimit = thousandths(limit.GetValue()) + overheadCPUs
+			l.CPULimit = thousandths(limit.GetValue()) + moreCPUs
 		}
 	}
 	if limit, ok := t.GetLimits()["mem"]; ok {
 		l.MemLimit = Unlimited
 		if !math.IsInf(limit.GetValue(), 1) {
-			l.MemLimit = max(megabytes(limit.GetValue())+overheadMem, minMem)
+			l.MemLimit = max(megabytes(limit.GetValue())+moreMem, minMem)
 		}
 	}
 	return l

@@ -34,7 +34,16 @@ type own struct {
 	due        time.Time // when it must have subscribed; zero: it has, or does not run
 	ending     bool      // it is to shut down
 	late       *late     // it was ended because it did not subscribe
+
+	// Of the default executor, which is no process: what its tasks are nested in runs
+	// nothing, and the core does what an executor would.
+	nested []*container // of its tasks, until they are destroyed
+	over   bool         // it has nothing to do any more and is being ended
+	gone   bool         // its end is stored
 }
+
+// builtIn reports whether x is Mesos' default executor.
+func (o *own) builtIn() bool { return o.info.GetType() == mesospb.ExecutorInfo_DEFAULT }
 
 // late says which time an executor let pass.
 type late struct {
@@ -53,11 +62,8 @@ func (f *framework) liveExecutor(id mesos.ExecutorID) *executor {
 }
 
 func (a *Agent) addOwn(f *framework, info *mesospb.ExecutorInfo, id mesos.ContainerID) *executor {
-	x := &executor{
-		framework: f, id: mesos.ExecutorID(info.GetExecutorId().GetValue()), agent: a.id(), container: id, own: &own{info: info},
-	}
-	f.executors = append(f.executors, x)
-	a.containers[id] = x
+	x := &executor{framework: f, id: mesos.ExecutorID(info.GetExecutorId().GetValue()), agent: a.id(), own: &own{info: info}}
+	a.house(x, id)
 	return x
 }
 
@@ -107,7 +113,11 @@ func (a *Agent) runUnder(now time.Time, tasks []*task, launch bool, records []*c
 		records = append(records, x.record())
 	}
 	for _, t := range tasks {
-		x.join(t)
+		if x.own.builtIn() {
+			a.nest(x, t, x.container.id.Within(a.newContainerID()))
+		} else {
+			x.join(t)
+		}
 		records = append(records, t.record())
 	}
 	a.persist(func(now time.Time) {
@@ -115,7 +125,7 @@ func (a *Agent) runUnder(now time.Time, tasks []*task, launch bool, records []*c
 			t.durable = true
 		}
 		a.launchOwn(now, x)
-		a.deliver(x)
+		a.deliver(now, x)
 	}, records...)
 }
 
@@ -176,13 +186,18 @@ func (a *Agent) launchedOwn(now time.Time, x *executor) {
 
 // adoptOwn says that x runs: it has to subscribe now.
 func (a *Agent) adoptOwn(now time.Time, x *executor) {
-	x.phase = running
-	if x.launched.IsZero() {
-		x.launched = now
+	fresh := x.launched.IsZero()
+	x.begin(now)
+	if fresh {
 		a.persist(nil, x.record())
 	}
-	if x.framework.removing || x.own.ending {
+	switch {
+	case x.framework.removing || x.own.ending:
 		a.shutdownOwn(now, x)
+		return
+	case x.own.builtIn():
+		a.deliver(now, x)
+		a.finish(now, x)
 		return
 	}
 	x.own.due = now.Add(a.cfg.Registration)
@@ -204,8 +219,7 @@ func (a *Agent) overslept(now time.Time, x *executor) {
 		}
 	}
 	x.own.due, x.own.ending = time.Time{}, true
-	x.stop = stop{killing, now}
-	a.escalate(now, x)
+	a.force(now, &x.container)
 }
 
 // late is when an executor that a framework brought should have subscribed.
@@ -238,12 +252,16 @@ func (a *Agent) shutdownOwn(now time.Time, x *executor) {
 	case first && !x.framework.removing:
 		a.persist(nil, x.record())
 	}
+	if x.own.builtIn() {
+		a.shutdownNested(now, x)
+		return
+	}
 	if x.phase != running || x.stop.next != none {
 		return
 	}
 	a.tell(x, &executorpb.Event{Type: executorpb.Event_SHUTDOWN.Enum()})
 	x.stop = stop{killing, now.Add(a.grace(x))}
-	a.escalate(now, x)
+	a.escalate(now, &x.container)
 }
 
 // grace is how long an executor has after SHUTDOWN.
@@ -263,9 +281,16 @@ func (a *Agent) killUnder(now time.Time, t *task, policy *mesospb.KillPolicy) {
 		a.refuse("kill of task", string(t.id), "it is ending already")
 	case !t.sent:
 		a.storeEach(now, x.with(t), nil, nil, func(t *task) *mesospb.TaskStatus { return a.unlaunchedStatus(now, t) })
+		a.sift(x)
+		if x.own.builtIn() && len(x.live()) == 0 {
+			a.abort(&x.container)
+			a.finish(now, x)
+		}
 		if x.own.subscribed && !x.own.served && len(x.live()) == 0 {
 			a.shutdownOwn(now, x) // it was started for nothing
 		}
+	case x.own.builtIn():
+		a.killNested(now, t, policy)
 	default:
 		t.kill = &kill{cause: checkpointpb.Kill_REQUESTED, since: now, own: true, policy: policy}
 		a.persist(func(time.Time) { a.tellKill(t) }, t.progress())
@@ -282,8 +307,8 @@ func (a *Agent) tellKill(t *task) {
 }
 
 // deliver gives an executor the tasks that it does not have yet.
-func (a *Agent) deliver(x *executor) {
-	if x.own.stream == 0 || x.own.ending || x.phase != running || x.framework.removing {
+func (a *Agent) deliver(now time.Time, x *executor) {
+	if x.own.stream == 0 && !x.own.builtIn() || x.own.ending || x.phase != running || x.framework.removing {
 		return
 	}
 	var ready []*task
@@ -295,10 +320,14 @@ func (a *Agent) deliver(x *executor) {
 	if len(ready) == 0 {
 		return
 	}
-	a.emit(Resize{Container: x.container, Limits: a.ownLimits(x)})
+	a.emit(Resize{Container: x.container.id, Limits: a.ownLimits(x)})
 	x.own.served = true
 	for _, t := range ready {
-		if !t.sent {
+		switch {
+		case t.sent:
+		case x.own.builtIn():
+			a.startGroup(now, x.with(t))
+		default:
 			a.tell(x, launchEvent(t, x.with(t)))
 		}
 	}
@@ -332,15 +361,22 @@ func (a *Agent) exitedOwn(now time.Time, x *executor, end End) {
 	a.hangUpOn(x)
 	a.counters.ExecutorsTerminated++
 	a.endTasks(now, x, func(t *task) *mesospb.TaskStatus { return a.orphaned(now, t, end, wasLaunched) })
-	a.persist(func(time.Time) {
+	a.persist(func(now time.Time) {
+		if x.own.over {
+			end.Status = 0 // it was not asked to end before
+		}
 		a.sendExited(x.framework, x.own.info, end.Status)
-		a.destroy(x)
+		if x.own.gone = true; len(x.own.nested) == 0 {
+			a.destroy(now, &x.container)
+		}
 	}, x.goneRecord())
+	a.fell(now, x)
 }
 
 // endTasks gives the tasks of an executor that is gone their last update, or
 // forgets them when their framework goes as well.
 func (a *Agent) endTasks(now time.Time, x *executor, last func(*task) *mesospb.TaskStatus) {
+	defer a.sift(x)
 	if !x.framework.removing {
 		for _, t := range x.live() {
 			a.update(now, t, nil, last(t))
@@ -361,7 +397,7 @@ func (a *Agent) orphaned(now time.Time, t *task, end End, launched bool) *mesosp
 	case x.own.late != nil:
 		return a.agentStatus(now, t, failed, x.own.late.reason, x.own.late.text)
 	case x.limitedBy(end):
-		return a.limitationStatus(now, t)
+		return a.limitationStatus(now, t, x.beyond)
 	case end.OOM:
 		return a.memoryStatus(now, t, a.ownLimits(x).memory(), end)
 	case !end.Known && !end.Rebooted && !launched:
@@ -404,7 +440,7 @@ func (a *Agent) fullStatus(now time.Time, x *executor, s *mesospb.TaskStatus) *m
 	if s.Timestamp == nil {
 		s.Timestamp = new(float64(now.UnixMicro()) / 1e6)
 	}
-	full := a.containerStatus(x)
+	full := a.containerStatus(&x.container)
 	if c := s.GetContainerStatus(); c != nil {
 		if len(c.GetNetworkInfos()) > 0 {
 			full.NetworkInfos = nil

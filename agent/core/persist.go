@@ -59,7 +59,7 @@ func (f *framework) goneRecord() *checkpointpb.Record {
 }
 
 func (x *executor) record() *checkpointpb.Record {
-	r := &checkpointpb.Executor{FrameworkId: x.framework.wireID(), ContainerId: x.wireContainer(), Info: x.own.info, Limitation: x.beyond}
+	r := &checkpointpb.Executor{FrameworkId: x.framework.wireID(), ContainerId: x.wire(), Info: x.own.info, Limitation: x.beyond}
 	if !x.launched.IsZero() {
 		r.Launched = new(stamp(x.launched))
 	}
@@ -77,14 +77,14 @@ func (x *executor) record() *checkpointpb.Record {
 
 func (x *executor) goneRecord() *checkpointpb.Record {
 	return &checkpointpb.Record{
-		Executor: &checkpointpb.Executor{FrameworkId: x.framework.wireID(), ContainerId: x.wireContainer()}, Gone: new(true),
+		Executor: &checkpointpb.Executor{FrameworkId: x.framework.wireID(), ContainerId: x.wire()}, Gone: new(true),
 	}
 }
 
 func (t *task) record() *checkpointpb.Record {
 	r := &checkpointpb.Task{FrameworkId: t.framework.wireID(), TaskId: t.info.GetTaskId(), Info: t.info}
-	if t.executor != nil {
-		r.ContainerId = t.executor.wireContainer()
+	if c := t.place(); c != nil {
+		r.ContainerId = c.wire()
 	}
 	if t.group != "" {
 		r.Group = &t.group
@@ -102,13 +102,13 @@ func (t *task) progress() *checkpointpb.Record {
 		Kill:         t.kill.record(),
 	}
 	t.healthRecord(p)
-	if x := t.executor; x != nil && x.own == nil {
-		p.Limitation = x.beyond
+	if c := t.container; c != nil {
+		p.Limitation = c.beyond
 	}
-	if x := t.executor; x != nil && !x.launched.IsZero() {
-		p.Launched = new(stamp(x.launched))
-		if x.pid != 0 {
-			p.Pid = new(x.pid)
+	if c := t.container; c != nil && !c.launched.IsZero() {
+		p.Launched = new(stamp(c.launched))
+		if c.pid != 0 {
+			p.Pid = new(c.pid)
 		}
 	}
 	return &checkpointpb.Record{Progress: p}
@@ -152,17 +152,31 @@ func (k *kill) passOn(r *checkpointpb.Kill) {
 }
 
 // Containers names the containers that records speak of: those a containerizer
-// is to recover.
+// is to recover. None is nested in one that is not among them.
 func Containers(records []*checkpointpb.Record) []mesos.ContainerID {
 	var ids []mesos.ContainerID
+	outer := make(map[string]bool)
 	for _, r := range records {
-		id := r.GetExecutor().GetContainerId().GetValue()
-		if t := r.GetTask(); t != nil && t.GetInfo().GetExecutor() == nil {
-			id = t.GetContainerId().GetValue()
+		if id := r.GetExecutor().GetContainerId().GetValue(); id != "" && !r.GetGone() {
+			ids, outer[id] = append(ids, mesos.ContainerID(id)), true
 		}
-		if id != "" && !r.GetGone() {
-			ids = append(ids, mesos.ContainerID(id))
+	}
+	for _, r := range records {
+		t := r.GetTask()
+		id := containerID(t.GetContainerId())
+		nested := outer[t.GetContainerId().GetParent().GetValue()]
+		if id != "" && !r.GetGone() && (t.GetInfo().GetExecutor() == nil || nested) {
+			ids = append(ids, id)
 		}
 	}
 	return ids
+}
+
+// containerID reads what container.wire wrote.
+func containerID(id *mesospb.ContainerID) mesos.ContainerID {
+	own := mesos.ContainerID(id.GetValue())
+	if outer := id.GetParent(); outer != nil {
+		return mesos.ContainerID(outer.GetValue()).Within(own)
+	}
+	return own
 }

@@ -104,7 +104,7 @@ func noResult(kind mesospb.CheckInfo_Type) *mesospb.CheckStatusInfo {
 // beginProbes schedules the first attempts of a task that runs.
 func (t *task) beginProbes(now time.Time) {
 	for _, p := range t.probes {
-		p.due = t.executor.launched.Add(p.delay)
+		p.due = t.container.launched.Add(p.delay)
 		if p.due.Before(now) {
 			p.due = now // the agent was away
 		}
@@ -126,20 +126,20 @@ func (a *Agent) probeDue(now time.Time, t *task) {
 		}
 		a.attempts++
 		p.due, p.number = time.Time{}, a.attempts
-		x := t.executor
-		a.emit(Probe{Run: x.run(), PID: x.pid, Number: p.number, Target: p.what, Timeout: p.timeout})
+		c := t.container
+		a.emit(Probe{Run: c.run(), PID: c.pid, Number: p.number, Target: p.what, Timeout: p.timeout})
 	}
 }
 
 // probed takes in the outcome of an attempt.
 func (a *Agent) probed(now time.Time, ev Probed) {
-	x := a.containers[ev.Container]
-	if x == nil || x.own != nil {
+	c := a.containers[ev.Container]
+	if c == nil || c.task == nil {
 		return // it ended meanwhile
 	}
-	t := x.task
+	t := c.task
 	i := slices.IndexFunc(t.probes, func(p *probe) bool { return p.number == ev.Number })
-	if ev.Number == 0 || i < 0 || x.phase != running || mesos.Terminal(t.state) {
+	if ev.Number == 0 || i < 0 || c.phase != running || mesos.Terminal(t.state) {
 		return
 	}
 	p := t.probes[i]
@@ -163,7 +163,7 @@ func (a *Agent) healthProbed(now time.Time, t *task, p *probe, o Outcome) {
 		}
 		return
 	}
-	if !h.passed && now.Before(t.executor.launched.Add(h.grace)) {
+	if !h.passed && now.Before(t.container.launched.Add(h.grace)) {
 		return
 	}
 	h.failures++

@@ -31,8 +31,10 @@ func (a *Agent) restore(now time.Time, ev Recovered) {
 	}
 	for _, f := range slices.Clone(a.frameworks) {
 		for _, x := range slices.Clone(f.executors) {
-			x.networks = ev.Networks[x.container]
-			a.takeUp(now, x, alive[x.container])
+			for c := range x.containers() {
+				c.networks = ev.Networks[c.id]
+			}
+			a.takeUp(now, x, alive)
 		}
 		a.takeUpFramework(now, f)
 	}
@@ -92,16 +94,21 @@ func (a *Agent) rebuildTask(r *checkpointpb.Task) {
 		framework: f, id: mesos.TaskID(r.GetTaskId().GetValue()), info: r.GetInfo(), group: r.GetGroup(), state: mesospb.TaskState_TASK_STAGING,
 	}
 	f.tasks = append(f.tasks, t)
-	id := r.GetContainerId().GetValue()
+	id := containerID(r.GetContainerId())
+	outer, _ := id.Split()
 	switch {
+	case outer != "":
+		if c := a.containers[outer]; c != nil {
+			a.nest(c.executor, t, id)
+			t.durable = true
+		}
 	case id != "" && t.info.GetExecutor() != nil:
-		if x := a.containers[mesos.ContainerID(id)]; x != nil {
-			x.join(t)
-			t.durable, t.sent = true, x.own.subscribed
+		if c := a.containers[id]; c != nil {
+			c.executor.join(t)
+			t.durable, t.sent = true, c.executor.own.subscribed
 		}
 	case id != "":
-		t.probes = newProbes(t.info)
-		x := a.addExecutor(t, mesos.ContainerID(id))
+		x := a.addExecutor(t, id)
 		x.phase = launching
 	}
 }
@@ -123,12 +130,15 @@ func (a *Agent) rebuildProgress(p *checkpointpb.Progress) {
 	}
 	t.restoreProbes(p)
 	t.kill = restoreKill(p.GetKill())
-	if t.kill != nil && t.info.GetExecutor() != nil {
+	if t.kill != nil && t.container == nil {
 		t.kill.passOn(p.GetKill())
 	}
-	if x := t.executor; x != nil && x.own == nil && p.Launched != nil {
-		x.phase, x.launched, x.pid = running, unstamp(p.GetLaunched()), p.GetPid()
-		x.beyond = p.GetLimitation()
+	if c := t.container; c != nil && t.state != mesospb.TaskState_TASK_STAGING {
+		t.sent, c.phase = true, launching
+	}
+	if c := t.container; c != nil && p.Launched != nil {
+		c.phase, c.launched, c.pid = running, unstamp(p.GetLaunched()), p.GetPid()
+		c.beyond = p.GetLimitation()
 	}
 }
 
@@ -198,31 +208,36 @@ func (a *Agent) startOver() {
 }
 
 // takeUp goes on with an executor where the earlier agent left it.
-func (a *Agent) takeUp(now time.Time, x *executor, alive bool) {
-	if x.own != nil {
-		a.takeUpOwn(now, x, alive)
+func (a *Agent) takeUp(now time.Time, x *executor, alive map[mesos.ContainerID]bool) {
+	if x.own == nil {
+		a.takeUpTask(now, &x.container, alive)
 		return
 	}
-	t := x.task
-	switch {
-	case mesos.Terminal(t.state):
-		x.phase = ended
-		a.emit(Destroy{Container: x.container})
-		return
-	case alive:
-		a.adopt(now, x)
-		a.endLimited(now, x)
+	if alive[x.container.id] {
+		a.adoptOwn(now, x)
+		a.endLimited(now, &x.container)
 	}
-	a.emit(Await{Container: x.container})
+	a.emit(Await{Container: x.container.id})
+	for _, c := range slices.Clone(x.own.nested) {
+		a.takeUpNested(now, c, alive)
+	}
 }
 
-// takeUpOwn goes on with an executor where the earlier agent left it.
-func (a *Agent) takeUpOwn(now time.Time, x *executor, alive bool) {
-	if alive {
-		a.adoptOwn(now, x)
-		a.endLimited(now, x)
+// takeUpTask goes on with the container of a task.
+func (a *Agent) takeUpTask(now time.Time, c *container, alive map[mesos.ContainerID]bool) {
+	switch {
+	case mesos.Terminal(c.task.state):
+		c.phase = ended
+		a.emit(Destroy{Container: c.id})
+		return
+	case alive[c.id] && c.nested():
+		a.adoptNested(now, c)
+		a.endLimited(now, c)
+	case alive[c.id]:
+		a.adopt(now, c)
+		a.endLimited(now, c)
 	}
-	a.emit(Await{Container: x.container})
+	a.emit(Await{Container: c.id})
 }
 
 // takeUpFramework forgets a framework that has nothing any more.

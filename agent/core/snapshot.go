@@ -35,13 +35,13 @@ type Framework struct {
 type Executor struct {
 	Run     Run
 	Info    *mesospb.ExecutorInfo // of a command task: as Mesos' agents make it
-	BuiltIn bool                  // it runs a command task
+	BuiltIn bool                  // it runs a command task; not the default executor
 	PID     uint32                // of the command; 0 when not known
 	Running bool
 	// Subscribed: one that its framework brought, and that is connected.
 	Subscribed bool
 	Launched   time.Time
-	Tasks      []Task // one of the built-in executor
+	Tasks      []Task // one of a command task's executor
 }
 
 // Task is a task as a Snapshot shows it.
@@ -51,6 +51,9 @@ type Task struct {
 	Statuses []*mesospb.TaskStatus // one of each state in a row, oldest first
 	Queued   bool                  // its executor does not run yet
 	Pending  bool                  // an update awaits its acknowledgement
+	Run      Run                   // where its command runs; none of a framework's own executor's
+	PID      uint32                // of the command; 0 when not known
+	Running  bool                  // that container
 }
 
 // Snapshot copies what the agent knows.
@@ -96,13 +99,17 @@ func (x *executor) view() Executor {
 }
 
 func (t *task) view() Task {
-	return Task{
+	v := Task{
 		Info:     t.info,
 		State:    t.state,
 		Statuses: slices.Clone(t.statuses),
 		Queued:   t.executor != nil && t.executor.queues(t),
 		Pending:  !t.removed && (len(t.unstored) > 0 || len(t.stream.Pending()) > 0),
 	}
+	if c := t.container; c != nil {
+		v.Run, v.PID, v.Running = c.run(), c.pid, c.phase == running
+	}
+	return v
 }
 
 // queues reports whether a task waits for its executor.
@@ -166,6 +173,11 @@ func commandText(c *mesospb.CommandInfo) string {
 		return "NO EXECUTABLE"
 	}
 	return "[" + strings.Join(append([]string{c.GetValue()}, c.GetArguments()...), ", ") + "]"
+}
+
+// Nested yields the tasks of a default executor whose containers run.
+func (x Executor) Nested() []Task {
+	return slices.DeleteFunc(slices.Clone(x.Tasks), func(t Task) bool { return !t.Running || t.Run.Container == x.Run.Container })
 }
 
 // Find returns the executor that runs in a container.

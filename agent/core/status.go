@@ -11,8 +11,8 @@ import (
 // status is an update of t in the name of its executor.
 func (a *Agent) status(now time.Time, t *task, state mesospb.TaskState) *mesospb.TaskStatus {
 	s := a.newStatus(now, t, state, mesospb.TaskStatus_SOURCE_EXECUTOR)
-	if t.executor != nil {
-		s.ContainerStatus = a.containerStatus(t.executor)
+	if c := t.place(); c != nil {
+		s.ContainerStatus = a.containerStatus(c)
 	}
 	if c := t.info.GetCheck(); c != nil {
 		s.CheckStatus = noResult(c.GetType())
@@ -45,18 +45,26 @@ func (a *Agent) newStatus(now time.Time, t *task, state mesospb.TaskState, sourc
 
 // containerStatus tells where a task runs. On the host's network its address is
 // the agent's.
-func (a *Agent) containerStatus(x *executor) *mesospb.ContainerStatus {
-	s := &mesospb.ContainerStatus{ContainerId: x.wireContainer()}
-	if x.networks != nil {
-		s.NetworkInfos = x.networks
+func (a *Agent) containerStatus(c *container) *mesospb.ContainerStatus {
+	s := &mesospb.ContainerStatus{ContainerId: c.wire()}
+	if networks := c.joined(); networks != nil {
+		s.NetworkInfos = networks
 	} else if a.cfg.IP != "" {
 		address := &mesospb.NetworkInfo_IPAddress{Protocol: mesospb.NetworkInfo_IPv4.Enum(), IpAddress: &a.cfg.IP}
 		s.NetworkInfos = []*mesospb.NetworkInfo{{IpAddresses: []*mesospb.NetworkInfo_IPAddress{address}}}
 	}
-	if x.pid != 0 {
-		s.ExecutorPid = new(x.pid)
+	if c.pid != 0 {
+		s.ExecutorPid = new(c.pid)
 	}
 	return s
+}
+
+// joined are the networks that a container is in; nil: the host's alone.
+func (c *container) joined() []*mesospb.NetworkInfo {
+	if c.networks == nil && c.nested() {
+		return c.executor.networks
+	}
+	return c.networks
 }
 
 // outcome is the terminal update of a task whose container ended. launched
@@ -76,10 +84,10 @@ func (a *Agent) outcome(now time.Time, t *task, end End, launched bool) *mesospb
 			s.Healthy = new(false)
 		}
 		return s
-	case t.executor.limitedBy(end):
-		return a.limitationStatus(now, t)
+	case t.container.limitedBy(end):
+		return a.limitationStatus(now, t, t.container.beyond)
 	case end.OOM:
-		return a.memoryStatus(now, t, a.limits(t.info).memory(), end)
+		return a.memoryStatus(now, t, a.limitsOf(t.container).memory(), end)
 	case !end.Known && !end.Rebooted && !launched:
 		return a.agentStatus(now, t, t.framework.lostState(), mesospb.TaskStatus_REASON_AGENT_RESTARTED,
 			"Task launched during agent restart")
@@ -93,8 +101,11 @@ func (a *Agent) outcome(now time.Time, t *task, end End, launched bool) *mesospb
 
 // unlaunchedStatus says that a task was ended before anything was launched for it.
 func (a *Agent) unlaunchedStatus(now time.Time, t *task) *mesospb.TaskStatus {
-	return a.agentStatus(now, t, mesospb.TaskState_TASK_KILLED,
-		mesospb.TaskStatus_REASON_TASK_KILLED_DURING_LAUNCH, "Killed before delivery to the executor")
+	message := "Killed before delivery to the executor"
+	if t.group != "" {
+		message = "A task within the task group was killed before delivery to the executor"
+	}
+	return a.agentStatus(now, t, mesospb.TaskState_TASK_KILLED, mesospb.TaskStatus_REASON_TASK_KILLED_DURING_LAUNCH, message)
 }
 
 func (a *Agent) commandStatus(now time.Time, t *task, state mesospb.TaskState, end End) *mesospb.TaskStatus {

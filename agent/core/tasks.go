@@ -15,7 +15,8 @@ import (
 // task is one that the agent took, until its terminal update is acknowledged.
 type task struct {
 	framework *framework
-	executor  *executor // nil for one that was refused without a launch
+	executor  *executor  // nil for one that was refused without a launch
+	container *container // where its command runs; nil: that is the business of a framework's own executor
 	id        mesos.TaskID
 	info      *mesospb.TaskInfo
 	group     string // the same for those that begin together; "": it is alone
@@ -28,7 +29,7 @@ type task struct {
 	removed  bool                  // no longer among the framework's tasks
 	settling int                   // acknowledgements that Checkpoints under way will make durable
 
-	probes []*probe // its checks, of a command task
+	probes []*probe // its checks, if it has a container
 
 	durable bool // under a framework's own executor: its record is stored
 	sent    bool // and the executor was given it, or may have been
@@ -72,9 +73,8 @@ func (a *Agent) take(now time.Time, o order) {
 		return
 	}
 	t := tasks[0]
-	t.probes = newProbes(t.info)
 	x := a.newExecutor(t)
-	a.persist(func(time.Time) { a.launch(x) }, append(records, t.record())...)
+	a.persist(func(time.Time) { a.launch(&x.container) }, append(records, t.record())...)
 }
 
 // addTasks makes what is wanted tasks of f.
@@ -141,6 +141,14 @@ func (a *Agent) unfit(o order) (task, why string) {
 		seen[task] = true
 	}
 	return "", ""
+}
+
+// place is the container that t is in, its own or its executor's; nil: none.
+func (t *task) place() *container {
+	if t.container != nil || t.executor == nil {
+		return t.container
+	}
+	return &t.executor.container
 }
 
 // update records new statuses of t, stores them, and then sends them in turn;
@@ -278,11 +286,11 @@ func (a *Agent) forgetTask(t *task, then func(now time.Time)) {
 // overdue is when t has run for as long as it may (TaskInfo.max_completion_time; 0 is no limit).
 func (t *task) overdue() (at time.Time, ok bool) {
 	limit := t.info.GetMaxCompletionTime().GetNanoseconds()
-	x := t.executor
-	if limit <= 0 || t.kill != nil || x == nil || x.own != nil || x.phase != running {
+	c := t.container
+	if limit <= 0 || t.kill != nil || c == nil || c.phase != running {
 		return time.Time{}, false
 	}
-	return x.launched.Add(time.Duration(limit)), true
+	return c.launched.Add(time.Duration(limit)), true
 }
 
 // Counters count what happened since the agent started.

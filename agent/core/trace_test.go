@@ -113,8 +113,9 @@ func play(t *testing.T, w *world, line string) []Effect {
 		return w.says(arg(1), arg(2), arg(3), mesospb.TaskState(mesospb.TaskState_value["TASK_"+arg(4)]), byte(must(t, n, err)))
 	case "hang-up": // the connection of the last stream breaks
 		x := w.agent.containers[w.container(arg(1))]
-		delete(w.streams, x.own.stream)
-		return w.step(ExecutorDisconnected{Stream: x.own.stream})
+		own := x.executor.own
+		delete(w.streams, own.stream)
+		return w.step(ExecutorDisconnected{Stream: own.stream})
 	case "probed": // what came of the oldest attempt
 		p := w.probes[0]
 		w.probes = w.probes[1:]
@@ -141,6 +142,9 @@ func play(t *testing.T, w *world, line string) []Effect {
 		return w.deliver(&linkpb.Event{Type: linkpb.Event_SHUTDOWN.Enum(), Shutdown: &linkpb.Shutdown{Message: new("gone")}})
 	case "launched":
 		id := w.container(arg(1))
+		if w.boxes[id] == nil {
+			t.Fatalf("%s: its launch was not asked for", line)
+		}
 		w.boxes[id].asked, w.boxes[id].running = false, true
 		return w.step(Launched{Container: id, PID: 42})
 	case "started": // as launched, but the agent does not hear of it
@@ -153,10 +157,12 @@ func play(t *testing.T, w *world, line string) []Effect {
 		return w.step(LaunchFailed{Container: id, Why: strings.Join(words[2:], " ")})
 	case "exited":
 		id := w.container(arg(1))
-		if b := w.boxes[id]; b != nil {
-			b.running = false
+		end := playEnd(t, words[2:])
+		if b := w.boxes[id]; b != nil && !b.running {
+			end = b.end // as when something around it ended
 		}
-		return w.step(Exited{Container: id, End: playEnd(t, words[2:])})
+		w.end(id, end)
+		return w.step(Exited{Container: id, End: end})
 	case "exceeds":
 		return w.step(Exceeded{
 			Container: w.container(arg(1)), Reason: mesospb.TaskStatus_REASON_CONTAINER_LIMITATION_DISK, Why: strings.Join(words[2:], " "),
@@ -201,12 +207,22 @@ func playTask(t *testing.T, words []string) *mesospb.TaskInfo {
 			task.Container = &mesospb.ContainerInfo{Type: mesospb.ContainerInfo_MESOS.Enum(), Volumes: []*mesospb.Volume{{
 				ContainerPath: new("v"), Source: &mesospb.Volume_Source{Type: mesospb.Volume_Source_DOCKER_VOLUME.Enum()},
 			}}}
+		case "apart":
+			task.Container = &mesospb.ContainerInfo{Type: mesospb.ContainerInfo_MESOS.Enum(), LinuxInfo: &mesospb.LinuxInfo{ShareCgroups: new(false)}}
+		case "parent":
+			task.Container = &mesospb.ContainerInfo{Type: mesospb.ContainerInfo_MESOS.Enum(), Volumes: []*mesospb.Volume{{
+				ContainerPath: new("v"), Mode: mesospb.Volume_RW.Enum(), Source: &mesospb.Volume_Source{
+					Type:        mesospb.Volume_Source_SANDBOX_PATH.Enum(),
+					SandboxPath: &mesospb.Volume_Source_SandboxPath{Type: mesospb.Volume_Source_SandboxPath_PARENT.Enum(), Path: new("shared")},
+				},
+			}}}
 		case "container":
 			task.Container = &mesospb.ContainerInfo{Type: mesospb.ContainerInfo_MESOS.Enum()}
 		case "executor":
 			task.Command, task.Executor = nil, testExecutor(words[1], value)
 		case "default":
 			task.Executor.Type, task.Executor.Command = mesospb.ExecutorInfo_DEFAULT.Enum(), nil
+			task.Command = testTask("").Command
 		case "agent":
 			task.AgentId = &mesospb.AgentID{Value: &value}
 		}

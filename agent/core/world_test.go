@@ -74,7 +74,7 @@ func testConfig() Config {
 			Hostname: new("host"), Port: new(int32(5051)),
 			Resources: []*mesospb.Resource{scalarResource("cpus", 4), scalarResource("mem", 4096)},
 		},
-		Version: "1.11.0", Boot: "boot", IP: "10.0.0.1", Limited: true,
+		Version: "1.11.0", Boot: "boot", IP: "10.0.0.1", Limited: true, Groups: true,
 		Rand: rand.New(rand.NewPCG(1, 2)),
 	}
 }
@@ -101,6 +101,9 @@ func (w *world) boot(rebooted bool) []Effect {
 	records := w.disk.Records()
 	known := Containers(records)
 	var alive []mesos.ContainerID
+	for id := range w.boxes {
+		w.endStrays(id)
+	}
 	for id, b := range w.boxes {
 		switch {
 		case !slices.Contains(known, id):
@@ -111,6 +114,24 @@ func (w *world) boot(rebooted bool) []Effect {
 	}
 	slices.Sort(alive)
 	return w.step(Recovered{Records: records, Alive: alive, Rebooted: rebooted})
+}
+
+// endStrays ends a container that is nested in one which does not run.
+func (w *world) endStrays(id mesos.ContainerID) {
+	outer, _ := id.Split()
+	if b := w.boxes[id]; outer != "" && b.running && (w.boxes[outer] == nil || !w.boxes[outer].running) {
+		b.running, b.end = false, End{Known: true, Signal: "Killed"}
+	}
+}
+
+// end ends a container that runs, and what is nested in it.
+func (w *world) end(id mesos.ContainerID, end End) {
+	if b := w.boxes[id]; b != nil && b.running {
+		b.running, b.end = false, end
+	}
+	for other := range w.boxes {
+		w.endStrays(other)
+	}
 }
 
 // step feeds the agent and performs what it wants, as far as that is at once.
@@ -150,6 +171,9 @@ func (w *world) perform(e Effect) {
 		}
 		if !slices.Contains(Containers(w.disk.Records()), e.Run.Container) {
 			w.fail("container %s is launched before that is durable", e.Run.Container)
+		}
+		if outer, _ := e.Run.Container.Split(); outer != "" && !w.agent.containers[outer].executor.begun() {
+			w.fail("container %s is launched before what it is nested in", e.Run.Container)
 		}
 		task := mesos.TaskID(e.Task.GetTaskId().GetValue())
 		if e.Executor != nil {
@@ -255,7 +279,7 @@ func (w *world) mustBeDurable(s *mesospb.TaskStatus) {
 // destroy: a container may go only when nobody needs its exit status any more.
 func (w *world) destroy(id mesos.ContainerID) {
 	x := w.agent.containers[id]
-	if b := w.boxes[id]; b != nil && x != nil && x.own == nil && x.phase == ended && !x.framework.removing && !x.task.removed {
+	if b := w.boxes[id]; b != nil && x != nil && x.task != nil && x.phase == ended && !x.task.framework.removing && !x.task.removed {
 		if s := x.task.stream.Latest(); s == nil || !mesos.Terminal(s.GetState()) {
 			w.fail("container %s is destroyed before its outcome is durable", id)
 		}
@@ -354,7 +378,7 @@ func testTask(id string) *mesospb.TaskInfo {
 // container finds the container that a task has or had.
 func (w *world) container(task string) mesos.ContainerID {
 	for _, id := range slices.Sorted(maps.Keys(w.agent.containers)) {
-		if x := w.agent.containers[id]; x.own == nil && string(x.task.id) == task || x.own != nil && string(x.id) == task {
+		if c := w.agent.containers[id]; c.task != nil && string(c.task.id) == task || c.task == nil && string(c.executor.id) == task {
 			return id
 		}
 	}
@@ -363,6 +387,9 @@ func (w *world) container(task string) mesos.ContainerID {
 
 // name calls containers c1, c2, … in the order they are met.
 func (w *world) name(id mesos.ContainerID) string {
+	if outer, inner := id.Split(); outer != "" {
+		return w.name(outer) + "." + w.name(inner)
+	}
 	if w.names[id] == "" {
 		w.names[id] = fmt.Sprintf("c%d", len(w.names)+1)
 	}
@@ -434,7 +461,7 @@ func (w *world) showRecord(r *checkpointpb.Record) string {
 	case r.GetGone():
 		return text + " gone"
 	case r.GetTask() != nil && r.GetTask().ContainerId != nil:
-		text += " in " + w.name(mesos.ContainerID(r.GetTask().GetContainerId().GetValue()))
+		text += " in " + w.name(containerID(r.GetTask().GetContainerId()))
 	case r.GetProgress() != nil:
 		p := r.GetProgress()
 		text += "(" + strings.Join(showAll(p.GetPending(), func(s *mesospb.TaskStatus) string { return short(s.GetState()) }), " ")
@@ -528,6 +555,9 @@ func showMessage(m *linkpb.Message) string {
 	return text
 }
 
+// begun reports whether the container of x was seen running.
+func (x *executor) begun() bool { return x.phase >= running }
+
 func short(s mesospb.TaskState) string { return strings.TrimPrefix(s.String(), "TASK_") }
 
 func must[T any](t *testing.T, x T, err error) T {
@@ -544,6 +574,13 @@ func testExecutor(fw, id string) *mesospb.ExecutorInfo {
 		ExecutorId: &mesospb.ExecutorID{Value: &id}, FrameworkId: &mesospb.FrameworkID{Value: &fw},
 		Command: &mesospb.CommandInfo{Value: new("serve")}, Resources: []*mesospb.Resource{scalarResource("cpus", 0.5), scalarResource("mem", 64)},
 	}
+}
+
+// defaultExecutor is the built-in one for groups.
+func defaultExecutor(fw, id string) *mesospb.ExecutorInfo {
+	x := testExecutor(fw, id)
+	x.Type, x.Command = mesospb.ExecutorInfo_DEFAULT.Enum(), nil
+	return x
 }
 
 func executorCall(fw, id string, kind executorpb.Call_Type) *executorpb.Call {

@@ -19,9 +19,22 @@ type (
 	TaskID string
 	// ExecutorID is chosen by a scheduler; a command task's executor bears the task's id.
 	ExecutorID string
-	// ContainerID is minted by the agent, one per launch.
+	// ContainerID is minted by the agent, one per launch. That of a container nested
+	// in another one is made of both, with a point between them.
 	ContainerID string
 )
+
+// Within names a container nested in id.
+func (id ContainerID) Within(inner ContainerID) ContainerID { return id + "." + inner }
+
+// Split returns the container that id is nested in, "" if in none, and its own name there.
+func (id ContainerID) Split() (outer, inner ContainerID) {
+	i := strings.LastIndexByte(string(id), '.')
+	if i < 0 {
+		return "", id
+	}
+	return id[:i], id[i+1:]
+}
 
 // MaxIDLength is the longest identifier accepted, in bytes (Mesos: NAME_MAX).
 const MaxIDLength = 255

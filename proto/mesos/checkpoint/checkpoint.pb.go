@@ -34,6 +34,7 @@ const (
 	Kill_REQUESTED Kill_Cause = 1 // By the framework, or by an operator through it.
 	Kill_OVERDUE   Kill_Cause = 2 // max_completion_time has passed.
 	Kill_UNHEALTHY Kill_Cause = 3 // Its health check failed too often in a row.
+	Kill_GROUP     Kill_Cause = 4 // Another task of its group failed or was killed.
 )
 
 // Enum value maps for Kill_Cause.
@@ -43,12 +44,14 @@ var (
 		1: "REQUESTED",
 		2: "OVERDUE",
 		3: "UNHEALTHY",
+		4: "GROUP",
 	}
 	Kill_Cause_value = map[string]int32{
 		"UNKNOWN":   0,
 		"REQUESTED": 1,
 		"OVERDUE":   2,
 		"UNHEALTHY": 3,
+		"GROUP":     4,
 	}
 )
 
@@ -967,16 +970,17 @@ const file_mesos_checkpoint_checkpoint_proto_rawDesc = "" +
 	"Limitation\x123\n" +
 	"\x06reason\x18\x01 \x01(\x0e2\x1b.mesos.v1.TaskStatus.ReasonR\x06reason\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\tR\amessage\x120\n" +
-	"\tresources\x18\x03 \x03(\v2\x12.mesos.v1.ResourceR\tresources\"\xa6\x01\n" +
+	"\tresources\x18\x03 \x03(\v2\x12.mesos.v1.ResourceR\tresources\"\xb1\x01\n" +
 	"\x04Kill\x121\n" +
 	"\x05cause\x18\x01 \x01(\x0e2\x1b.souk.checkpoint.Kill.CauseR\x05cause\x12\x14\n" +
 	"\x05since\x18\x02 \x01(\x03R\x05since\x12\x14\n" +
-	"\x05grace\x18\x03 \x01(\x03R\x05grace\"?\n" +
+	"\x05grace\x18\x03 \x01(\x03R\x05grace\"J\n" +
 	"\x05Cause\x12\v\n" +
 	"\aUNKNOWN\x10\x00\x12\r\n" +
 	"\tREQUESTED\x10\x01\x12\v\n" +
 	"\aOVERDUE\x10\x02\x12\r\n" +
-	"\tUNHEALTHY\x10\x03\"W\n" +
+	"\tUNHEALTHY\x10\x03\x12\t\n" +
+	"\x05GROUP\x10\x04\"W\n" +
 	"\tResources\x12&\n" +
 	"\x04from\x18\x01 \x03(\v2\x12.mesos.v1.ResourceR\x04from\x12\"\n" +
 	"\x02to\x18\x02 \x03(\v2\x12.mesos.v1.ResourceR\x02to\"\xbb\x01\n" +
