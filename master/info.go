@@ -41,8 +41,10 @@ func masterInfo(ctx context.Context, cfg Config, bound net.Addr) (*mesospb.Maste
 		Version:  proto.String(api.MesosVersion),
 		Address:  &mesospb.Address{Hostname: proto.String(hostname), Ip: proto.String(ip.String()), Port: proto.Int32(int32(port))},
 		Domain:   cfg.Domain,
-		// Draining and quota are announced when they are there.
-		Capabilities: []*mesospb.MasterInfo_Capability{{Type: mesospb.MasterInfo_Capability_AGENT_UPDATE.Enum()}},
+		// The last is QUOTA_V2, which Mesos 1.11 announces although v1 has no name for it.
+		Capabilities: []*mesospb.MasterInfo_Capability{
+			{Type: mesospb.MasterInfo_Capability_AGENT_UPDATE.Enum()}, {Type: mesospb.MasterInfo_Capability_AGENT_DRAINING.Enum()}, {},
+		},
 	}, nil
 }
 

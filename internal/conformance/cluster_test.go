@@ -8,11 +8,13 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/soukproject/souk/agent"
+	"github.com/soukproject/souk/agent/containerizer/posix"
 	"github.com/soukproject/souk/internal/callevent"
 	"github.com/soukproject/souk/internal/state/memstate"
 	"github.com/soukproject/souk/master"
@@ -27,7 +29,15 @@ var (
 )
 
 // patience is how long something may take that should happen soon.
-const patience = 20 * time.Second
+const patience = 30 * time.Second
+
+// TestMain is the shim of a container, too: an agent in a test starts its own program for it.
+func TestMain(m *testing.M) {
+	if len(os.Args) == 3 && os.Args[1] == "shim" {
+		os.Exit(posix.Shim(os.Args[2]))
+	}
+	os.Exit(m.Run())
+}
 
 // A cluster is what is asked: a master, an agent, and a framework that is
 // subscribed while the rows are asked.
@@ -35,6 +45,7 @@ type cluster struct {
 	master, agent string // URLs without a slash at the end
 	foreign       bool   // not started by us
 	agentID       string
+	agentHostname string
 	http          *http.Client
 	scheduler     *scheduler
 	words         *strings.Replacer
@@ -60,7 +71,7 @@ func start(t *testing.T) *cluster {
 	}
 	go c.scheduler.declineAll()
 	c.words = strings.NewReplacer("$FRAMEWORK", c.scheduler.id, "$STREAM", c.scheduler.stream.ID(), "$UPPERSTREAM", strings.ToUpper(c.scheduler.stream.ID()),
-		"$AGENT", c.agentID, "$MASTERHOST", strings.TrimPrefix(c.master, "http://"), "$AGENTHOST", strings.TrimPrefix(c.agent, "http://"))
+		"$AGENTHOST", strings.TrimPrefix(c.agent, "http://"), "$AGENT", c.agentID, "$MASTERHOST", strings.TrimPrefix(c.master, "http://"), "$HOSTNAME", c.agentHostname)
 	return c
 }
 
@@ -83,7 +94,7 @@ func (c *cluster) startOwn(t *testing.T) {
 	agentLn, c.agent = listen()
 
 	m := master.DefaultConfig()
-	m.Listener, m.Store, m.HostnameLookup, m.Cluster = masterLn, memstate.New(), false, "golden"
+	m.Listener, m.Store, m.HostnameLookup, m.Cluster, m.AllocationInterval = masterLn, memstate.New(), false, "golden", 50*time.Millisecond
 	go func() { ended <- master.Run(ctx, m) }()
 
 	a := agent.DefaultConfig()
@@ -109,14 +120,15 @@ func (c *cluster) awaitAgent(t *testing.T) {
 		if err == nil {
 			var list struct {
 				Slaves []struct {
-					ID     string
-					Active bool
+					ID       string
+					Hostname string
+					Active   bool
 				}
 			}
 			err = json.NewDecoder(resp.Body).Decode(&list)
 			resp.Body.Close()
 			if err == nil && len(list.Slaves) > 0 && list.Slaves[0].Active {
-				c.agentID = list.Slaves[0].ID
+				c.agentID, c.agentHostname = list.Slaves[0].ID, list.Slaves[0].Hostname
 				return
 			}
 		}

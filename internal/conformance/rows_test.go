@@ -189,12 +189,20 @@ func hasJSON(got, want []byte) error {
 func has(at string, got, want any) error {
 	switch want := want.(type) {
 	case map[string]any:
+		if element, ok := want[some]; ok {
+			return hasSome(at, got, element)
+		}
 		members, ok := got.(map[string]any)
 		if !ok {
 			return fmt.Errorf("%s is %v, want an object", at, got)
 		}
 		for name, value := range want {
-			if _, found := members[name]; !found {
+			if _, found := members[name]; value == nothing {
+				if found {
+					return fmt.Errorf("%s has a member %q: %v", at, name, members[name])
+				}
+				continue
+			} else if !found {
 				return fmt.Errorf("%s has no member %q", at, name)
 			}
 			if err := has(at+"."+name, members[name], value); err != nil {
@@ -224,8 +232,28 @@ func has(at string, got, want any) error {
 	return nil
 }
 
-// anything stands for a value that is there, whatever it is.
-const anything = "$ANY"
+// hasSome wants an element of a list.
+func hasSome(at string, got, element any) error {
+	list, ok := got.([]any)
+	if !ok {
+		return fmt.Errorf("%s is %v, want a list", at, got)
+	}
+	var near error
+	for i := range list {
+		if near = has(fmt.Sprintf("%s[%d]", at, i), list[i], element); near == nil {
+			return nil
+		}
+	}
+	return fmt.Errorf("%s: none of %d elements is as wanted; the last: %w", at, len(list), near)
+}
+
+// Words of rows: a value that is there, whatever it is; a member that is not
+// there; a list in which something is.
+const (
+	anything = "$ANY"
+	nothing  = "$NONE"
+	some     = "$SOME"
+)
 
 // send makes a row's request, with some headers in place of its own.
 func (c *cluster) send(r *row, body []byte, instead map[string]string) (int, http.Header, []byte, error) {

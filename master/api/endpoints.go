@@ -58,6 +58,10 @@ func (a *api) masterMembers(d *doc, v *core.Snapshot) {
 	d.textAt("hostname", a.Info.GetHostname())
 	d.listAt("capabilities", func() {
 		for _, c := range a.Info.GetCapabilities() {
+			if c.Type == nil { // which v1 has no name for
+				d.text("QUOTA_V2")
+				continue
+			}
 			d.text(c.GetType().String())
 		}
 	})
