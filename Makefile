@@ -15,7 +15,7 @@ SOUK_FLAGS          := -trimpath -ldflags '-s -w -X main.version=$(VERSION)'
 CONTAINERIZER_FLAGS := -trimpath -tags netgo,osusergo,seccomp -ldflags '-s -w -extldflags "-static"'
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test lint bench sim chaos fuzz e2e proto check-proto setup
+.PHONY: help build run test lint bench sim chaos crash leak fuzz e2e proto check-proto setup
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,6 +51,12 @@ fuzz: ## run every fuzz target for FUZZ each
 e2e: build ## start a whole cluster and use it as a newcomer would, and with clients of others
 	scripts/setup.sh clients
 	$(GO) test -count 1 -timeout 15m ./internal/local -run 'EndToEnd'
+
+crash: ## kill agents, helpers and shims for two minutes while 200 containers run; find every exit status
+	$(GO) test -count 1 -timeout 20m -run 'EveryExitStatusIsFound' -v ./agent/containerizer/runc -crash.for=2m -crash.tasks=200
+
+leak: ## launch 2,000 containers and look for what they left behind
+	$(GO) test -count 1 -timeout 20m -run 'ManyContainersLeaveNothing' -v ./agent/containerizer/runc -leak.containers=2000
 
 proto: setup ## generate Go from the .proto files
 	scripts/proto.sh

@@ -160,7 +160,10 @@ func (k *Keeper) Close() error {
 	return k.lock.Close()
 }
 
-func (k *Keeper) dir(id string) shim.Dir { return shim.Dir(filepath.Join(k.root, "containers", id)) }
+func (k *Keeper) dir(id string) shim.Dir { return Dir(k.root, id) }
+
+// Dir is the directory of a container of the Keeper with that root.
+func Dir(root, id string) shim.Dir { return shim.Dir(filepath.Join(root, "containers", id)) }
 
 // Changes is the folder with what a container changed in its image. There need not
 // be one.

@@ -1,6 +1,7 @@
 package runc
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -202,6 +203,9 @@ func (d *driver) Kill(c keeper.Container) error {
 	if c.Spec.Parent != nil && !c.Spec.Config.OwnPIDs && !d.grouped(c) {
 		return killNested(c)
 	}
+	if c.Init.PID == 0 {
+		c.Init = d.started(c.ID)
+	}
 	if c.Init.PID != 0 && c.Init.Alive() {
 		if err := syscall.Kill(c.Init.PID, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
 			return err
@@ -211,6 +215,20 @@ func (d *driver) Kill(c keeper.Container) error {
 		return d.tree.Group(d.group(c.ID)).Kill()
 	}
 	return nil
+}
+
+// started is the first process that libcontainer noted before it let it go on;
+// one not yet noted ends by itself when its shim is gone.
+func (d *driver) started(id string) shim.Process {
+	var state struct {
+		PID   int    `json:"init_process_pid"`
+		Start uint64 `json:"init_process_start"`
+	}
+	data, err := os.ReadFile(filepath.Join(keeper.Dir(d.runDir, id).State(), id, "state.json"))
+	if err != nil || json.Unmarshal(data, &state) != nil {
+		return shim.Process{}
+	}
+	return shim.Process{PID: state.PID, Start: state.Start}
 }
 
 func killNested(c keeper.Container) error {

@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -123,29 +122,12 @@ func TestContainersStartWithoutTheHelpers(t *testing.T) {
 		if err := c.Destroy(t.Context(), cfg.ID); err != nil {
 			t.Error(err)
 		}
-		if killed := killHelpers(t); killed != 2 && i != 1 { // the second launch found them dead
-			t.Errorf("helpers after launch %d = %d, want 2", i, killed)
+		helpers := helpersOf(t, os.Getpid())
+		if len(helpers) != 2 && i != 1 { // the second launch found them dead
+			t.Errorf("helpers after launch %d = %d, want 2", i, len(helpers))
 		}
-	}
-}
-
-// killHelpers kills the helpers of this process and returns how many there were.
-func killHelpers(t *testing.T) (killed int) {
-	t.Helper()
-	for _, name := range list(t, "/proc") {
-		pid, err := strconv.Atoi(name)
-		if err != nil {
-			continue
-		}
-		cmdline, _ := os.ReadFile(filepath.Join("/proc", name, "cmdline"))
-		stat, _ := os.ReadFile(filepath.Join("/proc", name, "stat"))
-		mine := strings.Contains(string(stat), fmt.Sprintf(" %d ", os.Getpid()))
-		helper := strings.HasPrefix(string(cmdline), "souk-containerizer\x00plan\x00") ||
-			strings.HasPrefix(string(cmdline), "souk-containerizer\x00fork\x00 ")
-		if mine && helper {
+		for _, pid := range helpers {
 			syscall.Kill(pid, syscall.SIGKILL)
-			killed++
 		}
 	}
-	return killed
 }

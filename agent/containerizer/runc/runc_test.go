@@ -27,7 +27,7 @@ var helper, noHelper = "", error(nil)
 
 func TestMain(m *testing.M) {
 	if dir, ok := os.LookupEnv(agentEnv); ok {
-		fmt.Fprintln(os.Stderr, launchForever(dir))
+		fmt.Fprintln(os.Stderr, crashAgent(dir))
 		os.Exit(1)
 	}
 	dir, err := os.MkdirTemp("", "souk-helper")
