@@ -274,6 +274,7 @@ func (a *agent) work(ctx context.Context) error {
 	g.Go("volumes", a.persistence.run)
 	g.Go("sandboxes", a.collector.Run)
 	g.Go("disks", a.disks.watcher.Run)
+	g.Go("outputs", a.outputs)
 	g.Go("link", func(ctx context.Context) error {
 		return link.Run(ctx, link.Config{Detector: detector, Backoff: a.cfg.Backoff, Log: a.log.Named("link")}, a.loop)
 	})

@@ -104,6 +104,10 @@ type Config struct {
 	EnforceDiskQuota           bool          // end containers that keep more on disk than they have
 	ContainerDiskWatchInterval time.Duration // between two looks at what they keep
 
+	RotateOutput bool   // of tasks
+	OutputSize   uint64 // bytes of a file, beyond which it is rotated
+	OutputFiles  int    // older ones that stay
+
 	GCDelay           time.Duration
 	GCDiskHeadroom    float64
 	DiskWatchInterval time.Duration
@@ -144,6 +148,9 @@ func DefaultConfig() Config {
 		Backoff:        time.Second,
 
 		ContainerDiskWatchInterval: 15 * time.Second,
+
+		OutputSize:  10 << 20,
+		OutputFiles: 9,
 
 		GCDelay:           7 * 24 * time.Hour,
 		GCDiskHeadroom:    0.1,

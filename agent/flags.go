@@ -50,6 +50,7 @@ func flags(c *Config) *daemon.FlagSet {
 	c.fetcherFlags(f)
 	c.imageFlags(f)
 	c.sandboxFlags(f)
+	c.outputFlags(f)
 	c.Logging.AddFlags(f)
 	refused(f)
 	ignored(f)
@@ -281,7 +282,7 @@ func refused(f *daemon.FlagSet) {
 	for _, name := range []string{"docker", "docker_socket"} {
 		f.Refuse(name, "images are run without Docker: remove the flag")
 	}
-	for _, name := range []string{"modules", "modules_dir", "hooks", "resource_estimator", "qos_controller", "container_logger", "secret_resolver"} {
+	for _, name := range []string{"modules", "modules_dir", "hooks", "resource_estimator", "qos_controller", "secret_resolver"} {
 		f.Refuse(name, "modules of Mesos cannot be loaded: remove the flag")
 	}
 	for _, name := range []string{"ip_discovery_command", "ip6", "agent_features", "default_container_info", "nvidia_gpu_devices", "zk"} {

@@ -39,6 +39,11 @@ func (b *boxes) abort(id string) {
 }
 
 func (a *agent) prepare(ctx context.Context, e core.Launch) (containerizer.Config, error) {
+	if a.cfg.RotateOutput {
+		if _, err := a.outputPolicies(e.Command()); err != nil {
+			return containerizer.Config{}, err
+		}
+	}
 	user := a.user(e)
 	dir, err := a.store.Create(sandboxRun(e.Run), user)
 	if err != nil {
