@@ -30,7 +30,9 @@ func (f *fleet) remembered() map[string]string {
 	var agents struct {
 		Get struct {
 			Agents []struct {
-				Info        struct{ ID struct{ Value string } }
+				Info struct {
+					ID struct{ Value string }
+				} `json:"agent_info"`
 				Active      bool
 				Deactivated bool
 				Drain       json.RawMessage   `json:"drain_info"`
