@@ -42,7 +42,7 @@ func newCluster(t *testing.T, extra ...string) *cluster {
 	return c
 }
 
-func freePorts(t *testing.T, n int) []int {
+func freePorts(t testing.TB, n int) []int {
 	t.Helper()
 	var ports []int
 	for range n {
@@ -57,7 +57,7 @@ func freePorts(t *testing.T, n int) []int {
 }
 
 // binary is bin/souk, which `make test` has built.
-func binary(t *testing.T) string {
+func binary(t testing.TB) string {
 	t.Helper()
 	path, err := filepath.Abs("../../bin/souk")
 	if err != nil {

@@ -19,12 +19,12 @@ type daemon struct {
 	out     *bytes.Buffer
 }
 
-func startDaemon(t *testing.T, args ...string) *daemon {
+func startDaemon(t testing.TB, args ...string) *daemon {
 	t.Helper()
 	return startProgram(t, binary(t), args...)
 }
 
-func startProgram(t *testing.T, path string, args ...string) *daemon {
+func startProgram(t testing.TB, path string, args ...string) *daemon {
 	t.Helper()
 	d := &daemon{process: exec.Command(path, args...), out: &bytes.Buffer{}}
 	d.process.Stdout, d.process.Stderr = d.out, d.out
@@ -42,7 +42,7 @@ func startProgram(t *testing.T, path string, args ...string) *daemon {
 }
 
 // end signals and waits.
-func (d *daemon) end(t *testing.T, sig syscall.Signal) {
+func (d *daemon) end(t testing.TB, sig syscall.Signal) {
 	t.Helper()
 	if err := d.process.Process.Signal(sig); err != nil {
 		t.Fatal(err)
