@@ -42,7 +42,7 @@ func (m *image) group(writes []Write) (group, error) {
 		if err != nil {
 			return group{}, err
 		}
-		if g.writes > 0 && (len(order)+len(extra)+1 > state.MaxOps || bytes+weight > state.MaxApplyBytes) {
+		if g.writes > 0 && (len(order)+len(extra)+1 > groupOps || bytes+weight > groupBytes) {
 			break
 		}
 		for _, e := range extra {
@@ -61,6 +61,14 @@ func (m *image) group(writes []Write) (group, error) {
 
 // reserve is room in bytes for the head of a transaction.
 const reserve = 64 << 10
+
+// A group need not be larger than what ZooKeeper takes at once: its store has to
+// write more in parts, each of them twice. A write that is larger by itself goes
+// alone, up to the store's own limits.
+const (
+	groupOps   = 1536
+	groupBytes = 384 << 10
+)
 
 type encoded struct {
 	name  string

@@ -154,7 +154,9 @@ func (e *Ensemble) Restart(i int) {
 		e.t.Fatal(err)
 	}
 	defer log.Close()
-	line := append(slices.Clone(s.host.Enter), "java", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto",
+	// Servers keep the last 500 writes in their heap, however large: what the
+	// registry of 50,000 agents writes at once leaves no room in 256 MB.
+	line := append(slices.Clone(s.host.Enter), "java", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto",
 		"-Dorg.slf4j.simpleLogger.showThreadName=false", "-Dorg.slf4j.simpleLogger.showDateTime=true",
 		"-cp", filepath.Join(jars, "zookeeper.jar")+":"+filepath.Join(jars, "slf4j-simple.jar"),
 		"org.apache.zookeeper.server.quorum.QuorumPeerMain", filepath.Join(s.dir, "zoo.cfg"))
