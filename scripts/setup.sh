@@ -7,7 +7,7 @@ set -eu
 
 command -v go >/dev/null || { echo "Go 1.26 or newer is needed: see https://go.dev/dl" >&2; exit 1; }
 
-packages="gcc libc6-dev libseccomp-dev busybox-static containernetworking-plugins curl protobuf-compiler libprotobuf-dev libzookeeper-java default-jre-headless"
+packages="gcc libc6-dev libseccomp-dev busybox-static containernetworking-plugins curl protobuf-compiler libprotobuf-dev libzookeeper-java default-jre-headless iproute2"
 if [ "${1:-}" = clients ]; then
 	packages="$packages golang-github-mesos-mesos-go-dev prometheus python3-marathon"
 	command -v npm >/dev/null || packages="$packages nodejs npm"
