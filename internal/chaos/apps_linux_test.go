@@ -13,8 +13,9 @@ import (
 const mostInstances = 5
 
 // deploy creates, scales, changes and deletes apps, one after the other, until
-// ctx ends. Some stay.
+// ctx ends. Some stay until the next one does.
 func (w *workload) deploy(ctx context.Context, line int, rng *rand.Rand) {
+	kept := ""
 	for generation := 0; ; generation++ {
 		id := fmt.Sprintf("/app-%d-%d", line, generation)
 		version := 0
@@ -27,7 +28,10 @@ func (w *workload) deploy(ctx context.Context, line int, rng *rand.Rand) {
 			ok = ok && pause(ctx, rng, 2*time.Second, 9*time.Second) && set(rng.IntN(mostInstances+1))
 		}
 		ok = ok && pause(ctx, rng, 2*time.Second, 9*time.Second)
-		if rng.IntN(4) > 0 {
+		if rng.IntN(4) == 0 {
+			id, kept = kept, id
+		}
+		if id != "" {
 			ok = ok && set(checker.Absent)
 		}
 		if !ok || !pause(ctx, rng, time.Second, 2*time.Second) {

@@ -80,7 +80,7 @@ func (c *cluster) newMember(role Role, h host) *member {
 	case Agent:
 		return newMember(c.dir, h, 5051, c.tell, "agent", master, fmt.Sprint("--zk_session_timeout=", session),
 			"--ip="+h.ip, "--port=5051", "--hostname="+h.ip, "--work_dir="+filepath.Join(c.dir, h.name), "--containerizer=posix",
-			"--resources=cpus:8;mem:8192;disk:8192;ports:[31000-31999]")
+			"--resources=cpus:1.5;mem:2048;disk:8192;ports:[31000-31999]")
 	case Marathon:
 		return newMember(c.dir, h, 8080, c.tell, "marathon", master, "--zk="+zk+"/marathon", millis("--zk_session_timeout=", session),
 			"--hostname="+h.ip, "--http_address="+h.ip, "--http_port=8080", millis("--min_revive_offers_interval=", time.Second),

@@ -60,9 +60,10 @@ func (b *breaker) inflict(ctx context.Context, f Fault) {
 		b.tell.say("%s nobody: who was chosen is in trouble already", f.What)
 		return
 	}
+	names += b.from(f.Whom)
 	b.tell.say("%s %s for %v", f.What, names, f.For.Round(time.Millisecond))
 	from := time.Now()
-	undo := b.do(f.What, victims)
+	undo := b.do(f, victims)
 	sleep(ctx, f.For)
 	undo()
 	b.tell.say("%s %s is over", f.What, names)
@@ -92,17 +93,57 @@ func (b *breaker) victims(chosen []Target) (list []victim, names string) {
 	return list, strings.Join(labels, ", ")
 }
 
+// from names whom victims are cut off from.
+func (b *breaker) from(whom []Target) string {
+	var labels []string
+	for _, who := range whom {
+		labels = append(labels, b.c.victim(who).label())
+	}
+	if len(labels) == 0 {
+		return ""
+	}
+	return " from " + strings.Join(labels, ", ")
+}
+
 // do does it, and returns what ends it.
-func (b *breaker) do(what What, victims []victim) (undo func()) {
-	switch what {
+func (b *breaker) do(f Fault, victims []victim) (undo func()) {
+	switch f.What {
 	case Kill:
 		each(victims, victim.kill)
 		return func() { each(victims, victim.restart) }
 	case Stop:
 		each(victims, victim.stop)
 		return func() { each(victims, victim.resume) }
+	case Reboot:
+		each(victims, b.powerOff)
+		return func() { each(victims, victim.restart) }
 	}
-	return b.c.network.cut(b.paths(what, victims))
+	return b.c.network.cut(b.paths(f, victims))
+}
+
+// powerOff kills all that runs on a host, also the tasks of an agent.
+func (b *breaker) powerOff(v victim) {
+	v.kill()
+	for {
+		processes := hostProcesses(v.label())
+		if len(processes) == 0 {
+			return
+		}
+		tasks := tasksOf(processes)
+		b.tell.say("%s: %d processes end, of tasks %q", v.label(), len(processes), tasks)
+		b.mu.Lock()
+		for _, id := range tasks {
+			b.crashed[id] = true
+		}
+		for _, id := range endedSince(b.c.logs(), time.Now().Add(-time.Second)) {
+			b.crashed[id] = true // its end may not be on record yet
+		}
+		b.mu.Unlock()
+		for _, pid := range processes {
+			_ = syscall.Kill(pid, syscall.SIGKILL) // it may have ended by itself
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
 }
 
 // each is for all at the same time, as far as possible.
@@ -115,8 +156,10 @@ func each(victims []victim, f func(victim)) {
 }
 
 // paths are those that a cut of members is about.
-func (b *breaker) paths(what What, victims []victim) []path {
+func (b *breaker) paths(f Fault, victims []victim) []path {
+	what := f.What
 	var list []path
+	between := func(one, other string) { list = append(list, path{one, other}, path{other, one}) }
 	for _, v := range victims {
 		if what == Isolate || what == Mute {
 			list = append(list, path{v.address(), "all"})
@@ -126,8 +169,11 @@ func (b *breaker) paths(what What, victims []victim) []path {
 		}
 		if what == Split {
 			for _, other := range b.others(victims) {
-				list = append(list, path{v.address(), other}, path{other, v.address()})
+				between(v.address(), other)
 			}
+		}
+		for _, other := range f.Whom {
+			between(v.address(), b.c.victim(other).address())
 		}
 	}
 	return list

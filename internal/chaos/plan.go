@@ -18,7 +18,9 @@ const (
 	Mute    What = "mute"    // nothing that it sends arrives
 	Deafen  What = "deafen"  // nothing that it is sent arrives
 	Split   What = "split"   // these can reach each other, and nobody else
+	Sever   What = "sever"   // cut off from some, in both directions
 	Crash   What = "crash"   // a task is killed behind the back of its agent
+	Reboot  What = "reboot"  // everything on the host of an agent is killed
 )
 
 // A Role is what a member is.
@@ -47,7 +49,8 @@ type Fault struct {
 	At, For time.Duration
 	What    What
 	Who     []Target
-	Lot     uint64 // decides what is open until then, such as which task
+	Whom    []Target // of Sever: whom they are cut off from
+	Lot     uint64   // decides what is open until then, such as which task
 }
 
 // Round is the time between two groups of faults: some that overlap at its
@@ -105,17 +108,34 @@ func pick[T any](d drawing, choices ...choice[T]) T {
 }
 
 func (d drawing) fault() Fault {
-	what := pick(d, choice[What]{8, Kill}, choice[What]{6, Stop}, choice[What]{6, Isolate}, choice[What]{2, Mute},
-		choice[What]{2, Deafen}, choice[What]{2, Split}, choice[What]{3, Crash})
+	what := pick(d, choice[What]{8, Kill}, choice[What]{6, Stop}, choice[What]{6, Isolate}, choice[What]{2, Mute}, choice[What]{2, Deafen},
+		choice[What]{2, Split}, choice[What]{5, Sever}, choice[What]{3, Crash}, choice[What]{2, Reboot})
 	f := Fault{What: what, Lot: d.Uint64()}
 	switch what {
 	case Crash:
 	case Split:
 		f.Who = d.half()
+	case Sever:
+		f.Who, f.Whom = d.link()
+	case Reboot:
+		f.Who = d.some(Agent, 1)
 	default:
 		f.Who = d.group()
 	}
 	return f
+}
+
+// link draws who cannot reach whom: a leader that has lost ZooKeeper only, or
+// one that has everything but the masters.
+func (d drawing) link() (who, whom []Target) {
+	leading := []Target{{pick(d, choice[Role]{2, Master}, choice[Role]{1, Marathon}, choice[Role]{1, Chronos}), Leading}}
+	switch {
+	case leading[0].Role == Master || d.IntN(3) == 0:
+		return leading, d.all(ZooKeeper)
+	case d.IntN(2) == 0:
+		return leading, d.all(Master)
+	}
+	return d.some(Agent, 2), d.all(Master)
 }
 
 // group draws who is hit together. Leaders are hit most.

@@ -35,7 +35,10 @@ func TestPlansLeaveTimeToRecover(t *testing.T) {
 			if end := f.At + f.For; end > run || f.For <= 0 || end%Round > latest+longest || f.At/Round != end/Round {
 				t.Errorf("fault %d lasts from %v to %v, want within the first %v of a round", i, f.At, end, latest+longest)
 			}
-			for _, who := range f.Who {
+			if (f.What == Sever) != (len(f.Whom) > 0) {
+				t.Errorf("fault %d: %s from %v", i, f.What, f.Whom)
+			}
+			for _, who := range slices.Concat(f.Who, f.Whom) {
 				if who.Index >= sizes()[who.Role] || who.Index < Leading {
 					t.Errorf("fault %d hits %v, which is not there", i, who)
 				}
@@ -46,7 +49,7 @@ func TestPlansLeaveTimeToRecover(t *testing.T) {
 
 func TestPlansHitEveryone(t *testing.T) {
 	plan := Draw(1, 10*time.Hour, sizes())
-	for _, what := range []What{Kill, Stop, Isolate, Mute, Deafen, Split, Crash} {
+	for _, what := range []What{Kill, Stop, Isolate, Mute, Deafen, Split, Sever, Crash, Reboot} {
 		if !slices.ContainsFunc(plan, func(f Fault) bool { return f.What == what }) {
 			t.Errorf("nobody is hit by %s", what)
 		}

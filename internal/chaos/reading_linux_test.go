@@ -29,27 +29,39 @@ func newObserver(c *cluster) *observer {
 // watch asks all agents again and again until ctx ends, and Chronos sometimes.
 // Who cannot answer now will be asked again.
 func (o *observer) watch(ctx context.Context) {
-	for i := 1; sleep(ctx, 3*time.Second); i++ {
-		_, _ = o.agents()
-		if i%20 == 0 {
-			_ = o.chronos(&checker.View{Runs: make(map[string][]checker.Run)})
-		}
+	var wg sync.WaitGroup
+	for _, m := range o.c.members[Agent] {
+		wg.Go(func() {
+			for sleep(ctx, time.Second) {
+				_ = o.agent(m, make(map[string]string))
+			}
+		})
 	}
+	for sleep(ctx, time.Minute) {
+		_ = o.chronos(&checker.View{Runs: make(map[string][]checker.Run)})
+	}
+	wg.Wait()
 }
 
 // agents returns the tasks that agents have now, and their states.
 func (o *observer) agents() (map[string]string, error) {
 	live := make(map[string]string)
-	var last error
 	for _, m := range o.c.members[Agent] {
-		var state any
-		if err := o.c.read(m.url+"/state", &state); err != nil {
-			last = err
-			continue
+		if err := o.agent(m, live); err != nil {
+			return nil, err
 		}
-		o.note(state, live)
 	}
-	return live, last
+	return live, nil
+}
+
+// agent adds the tasks that one agent has now to live.
+func (o *observer) agent(m *member, live map[string]string) error {
+	var state any
+	if err := o.c.read(m.url+"/state", &state); err != nil {
+		return err
+	}
+	o.note(state, live)
+	return nil
 }
 
 // note takes all tasks of an answer of agents or masters.

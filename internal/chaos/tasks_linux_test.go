@@ -115,24 +115,76 @@ func due(millis string) time.Time {
 // taskProcesses finds the oldest process of each task that has any.
 func taskProcesses() map[string]int {
 	found := make(map[string]int)
-	environs, err := filepath.Glob("/proc/[0-9]*/environ")
-	if err != nil {
-		panic(fmt.Sprintf("glob: %v", err)) // the pattern is bad
-	}
-	for _, path := range environs {
-		text, err := os.ReadFile(path)
-		if err != nil {
-			continue // it has ended
-		}
-		pid := number(strings.Split(path, "/")[2])
-		for _, entry := range strings.Split(string(text), "\x00") {
-			id, ok := strings.CutPrefix(entry, "MESOS_TASK_ID=")
-			if old, seen := found[id]; ok && (!seen || pid < old) {
-				found[id] = pid
-			}
+	for _, pid := range processes() {
+		id := taskOf(pid)
+		if old, seen := found[id]; id != "" && (!seen || pid < old) {
+			found[id] = pid
 		}
 	}
 	return found
+}
+
+func processes() []int {
+	dirs, err := filepath.Glob("/proc/[0-9]*")
+	if err != nil {
+		panic(fmt.Sprintf("glob: %v", err)) // the pattern is bad
+	}
+	var pids []int
+	for _, dir := range dirs {
+		pids = append(pids, number(filepath.Base(dir)))
+	}
+	return pids
+}
+
+// taskOf is the id of the task that a process belongs to, "" if it does to none.
+func taskOf(pid int) string {
+	environ, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid))
+	if err != nil {
+		return "" // it has ended
+	}
+	for _, entry := range strings.Split(string(environ), "\x00") {
+		if id, ok := strings.CutPrefix(entry, "MESOS_TASK_ID="); ok {
+			return id
+		}
+	}
+	return ""
+}
+
+func tasksOf(pids []int) []string {
+	var ids []string
+	for _, pid := range pids {
+		if id := taskOf(pid); id != "" {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+// hostProcesses are those that live in the network of a host.
+func hostProcesses(name string) []int {
+	network, err := os.Stat(filepath.Join(namedNetworks, name))
+	if err != nil {
+		panic(err) // it is there as long as the cluster is
+	}
+	return slices.DeleteFunc(processes(), func(pid int) bool {
+		own, err := os.Stat(fmt.Sprintf("/proc/%d/ns/net", pid))
+		return err != nil || !os.SameFile(network, own) // without a network it has ended
+	})
+}
+
+// endedSince lists the tasks that noted their end after a time.
+func endedSince(dir string, since time.Time) []string {
+	tasks, err := readTasks(dir)
+	if err != nil {
+		return nil
+	}
+	var ids []string
+	for _, t := range tasks {
+		if len(t.Ends) > 0 && t.Ends[len(t.Ends)-1].At.After(since) {
+			ids = append(ids, t.ID)
+		}
+	}
+	return ids
 }
 
 func sorted[K cmp.Ordered, V any](m map[K]V) []K { return slices.Sorted(maps.Keys(m)) }

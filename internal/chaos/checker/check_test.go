@@ -134,6 +134,16 @@ func TestSoundHistoriesPass(t *testing.T) {
 			h.Crashed["flaky:40:1"], h.Crashed[crashed.ID] = true, true
 			h.Final.Runs["flaky"][1].State, h.Final.Runs["flaky"][2].State = "TASK_FAILED", "TASK_FAILED"
 		}},
+		{"a run was killed after its last word", func(h *checker.History) { h.Crashed["once:20:0"] = true }},
+		{"a killed run had ended well, and ran again", func(h *checker.History) {
+			h.Crashed["once:20:0"] = true
+			h.Final.Runs["once"][0].State = "TASK_FAILED"
+			again(h, ran("once", 20, 1, 0), "once:20:1")
+		}},
+		{"a task that nobody saw said that it ends", func(h *checker.History) {
+			delete(h.Ended, "b1")
+			task(h, "b1").Ends = []checker.End{{At: at(6)}}
+		}},
 		{"a later run supersedes a retry", func(h *checker.History) {
 			task(h, "beat:70:0").Ends = nil
 			h.Crashed["beat:70:0"] = true

@@ -82,7 +82,7 @@ func (c *check) run(j Job, due time.Time, attempts []*Task, superseded bool) {
 	}
 	c.inTime(j, due, attempts[0])
 	last := attempts[len(attempts)-1]
-	if good == 0 && c.expected(j, due) && !(c.failed(last) && (superseded || c.Crashed[last.ID] && last.Attempt >= j.Retries)) {
+	if !slices.ContainsFunc(attempts, (*Task).succeeded) && c.expected(j, due) && !(c.failed(last) && (superseded || c.Crashed[last.ID] && last.Attempt >= j.Retries)) {
 		c.violate(RunsAll, "job %s due %v never succeeded; the last attempt is %s", j.Name, clock(due), last.ID)
 	}
 }
