@@ -252,6 +252,7 @@ func (a *agent) handler() http.Handler {
 	return api.New(api.Config{
 		Agent: a, Files: a.files, Store: a.store, Nested: a.nested, Metrics: a.metrics, Address: a.address, Started: a.started,
 		LogDir: a.cfg.Logging.Dir, Flags: a.cfg.Flags, Build: a.cfg.Build, Log: a.log.Named("api"), Level: a.cfg.Level, Prune: a.images.Prune,
+		Gate: a.cfg.gate(),
 	})
 }
 
@@ -276,7 +277,7 @@ func (a *agent) work(ctx context.Context) error {
 	g.Go("disks", a.disks.watcher.Run)
 	g.Go("outputs", a.outputs)
 	g.Go("link", func(ctx context.Context) error {
-		return link.Run(ctx, link.Config{Detector: detector, Backoff: a.cfg.Backoff, Log: a.log.Named("link")}, a.loop)
+		return link.Run(ctx, link.Config{Detector: detector, Header: a.cfg.Credential.Header(), Backoff: a.cfg.Backoff, Log: a.log.Named("link")}, a.loop)
 	})
 	return g.Wait()
 }

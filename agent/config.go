@@ -16,6 +16,7 @@ import (
 	"github.com/soukproject/souk/agent/containerizer"
 	"github.com/soukproject/souk/agent/isolation"
 	"github.com/soukproject/souk/agent/link"
+	"github.com/soukproject/souk/internal/auth"
 	"github.com/soukproject/souk/internal/daemon"
 	"github.com/soukproject/souk/internal/leader"
 	"github.com/soukproject/souk/internal/leader/static"
@@ -36,6 +37,11 @@ const (
 type Config struct {
 	Master   string          // host:port of the master, or zk://… to find the leading one
 	Detector leader.Detector // takes the place of Master if set
+
+	Credential  auth.Credential   // for a master that asks agents for one
+	Credentials *auth.Credentials // that are let through where the agent asks for credentials
+
+	AskReaders, AskOperators bool // for credentials
 
 	ensemble  *zookeeper.URL // of a Master that is one
 	ZKTimeout time.Duration  // of sessions with it; 0: zookeeper.DefaultTimeout
@@ -161,6 +167,14 @@ func DefaultConfig() Config {
 	}
 }
 
+// gate asks for credentials where it is wanted.
+func (c *Config) gate() auth.Gate {
+	g := auth.Gate{Known: c.Credentials}
+	g.Ask(c.AskReaders, api.ReadOnly)
+	g.Ask(c.AskOperators, api.ReadWrite)
+	return g
+}
+
 // check refuses what Run cannot work with, in one line that says what to do.
 func (c *Config) check() error {
 	if c.Log == nil {
@@ -179,6 +193,9 @@ func (c *Config) check() error {
 		}
 		c.Master = address
 		c.Detector = static.New(leader.Leader{ID: address, Address: address})
+	}
+	if len(c.gate().Realms) > 0 && c.Credentials == nil {
+		return errors.New("flag --http_credentials: nobody could prove who they are, which other flags ask for: name the file of credentials")
 	}
 	if c.WorkDir == "" {
 		return errors.New("flag --work_dir is required: name a folder that survives a restart, such as /var/lib/souk/agent")

@@ -12,6 +12,7 @@ import (
 
 	"github.com/soukproject/souk/agent/hostinfo"
 	"github.com/soukproject/souk/agent/isolation"
+	"github.com/soukproject/souk/internal/auth"
 	"github.com/soukproject/souk/internal/callevent"
 	"github.com/soukproject/souk/internal/daemon"
 	"github.com/soukproject/souk/internal/zookeeper"
@@ -51,6 +52,7 @@ func flags(c *Config) *daemon.FlagSet {
 	c.imageFlags(f)
 	c.sandboxFlags(f)
 	c.outputFlags(f)
+	c.accessFlags(f)
 	c.Logging.AddFlags(f)
 	refused(f)
 	ignored(f)
@@ -269,15 +271,28 @@ func (c *Config) sandboxFlags(f *daemon.FlagSet) {
 	f.Duration(&c.DiskWatchInterval, time.Second, "disk_watch_interval", "Time between two looks at the disk")
 }
 
+// accessFlags say how the agent proves who it is, and who has to prove it to it.
+func (c *Config) accessFlags(f *daemon.FlagSet) {
+	f.PathFunc("credential", "", "File with a principal and its secret, as JSON or on a line, for a master that asks agents for credentials", func(path string) (err error) {
+		c.Credential, err = auth.ReadCredential(path)
+		return err
+	})
+	f.PathFunc("http_credentials", "", "File of who may prove who they are: JSON, or a principal and its secret on each line", func(path string) (err error) {
+		c.Credentials, err = auth.ReadCredentials(path)
+		return err
+	})
+	f.Bool(&c.AskReaders, "authenticate_http_readonly", "Ask for credentials where the agent is looked at")
+	f.Bool(&c.AskOperators, "authenticate_http_readwrite", "Ask operators for credentials where containers can be run")
+	f.Only("authenticatee", "crammd5")
+	f.Only("http_authenticators", "basic")
+}
+
 // refused are flags of Mesos whose promise this version cannot keep.
 func refused(f *daemon.FlagSet) {
-	const security = "authentication and authorization are not part of this version: remove the flag and guard the port by other means"
-	for _, name := range []string{"credential", "http_credentials", "acls", "jwt_secret_key", "authorizer", "authenticatee", "firewall_rules", "http_authenticators"} {
-		f.Refuse(name, security)
+	for _, name := range []string{"acls", "jwt_secret_key", "authorizer", "firewall_rules"} {
+		f.Refuse(name, "authorization is not part of this version: remove the flag; --http_credentials and --authenticate_http_readwrite keep strangers out")
 	}
-	for _, name := range []string{"authenticate_http_readonly", "authenticate_http_readwrite", "authenticate_http_executors"} {
-		unless(f, name, security)
-	}
+	unless(f, "authenticate_http_executors", "executors are not asked for credentials in this version: remove the flag")
 	unless(f, "cgroups_limit_swap", "it is not part of this version: remove the flag")
 	for _, name := range []string{"docker", "docker_socket"} {
 		f.Refuse(name, "images are run without Docker: remove the flag")

@@ -12,6 +12,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/soukproject/souk/internal/auth"
 	"github.com/soukproject/souk/internal/daemon"
 	"github.com/soukproject/souk/internal/files"
 	"github.com/soukproject/souk/internal/leader"
@@ -93,6 +94,10 @@ type Config struct {
 	MaxUnreachableTasks    int // per framework
 	MaxOperatorSubscribers int
 
+	Credentials *auth.Credentials // that are let through where credentials are asked for
+	// Whom to ask for credentials.
+	AskReaders, AskOperators, AskSchedulers, AskAgents bool
+
 	// Preemption is off for all roles but these; see core.Config.
 	PreemptFor   []string
 	PreemptAfter time.Duration
@@ -158,6 +163,7 @@ func DefaultConfig() Config {
 
 		Build: api.Build{Version: "0.1.0"},
 		Log:   zap.NewNop(),
+		Level: zap.NewAtomicLevel(),
 	}
 }
 
@@ -170,6 +176,16 @@ func (c *Config) files() files.Named {
 		return nil
 	}
 	return files.Named{"/master/log": filepath.Join(c.Logging.Dir, LogName+".log")}
+}
+
+// gate asks for credentials where it is wanted.
+func (c *Config) gate() auth.Gate {
+	g := auth.Gate{Known: c.Credentials}
+	g.Ask(c.AskReaders, api.ReadOnly)
+	g.Ask(c.AskOperators, api.ReadWrite)
+	g.Ask(c.AskSchedulers, api.Schedulers)
+	g.Ask(c.AskAgents, api.Agents)
+	return g
 }
 
 // check refuses what Run cannot work with, in one line that says what to do.
@@ -185,6 +201,8 @@ func (c *Config) check() error {
 	case c.Policies[c.Allocator] == nil:
 		names := slices.Sorted(maps.Keys(c.Policies))
 		return fmt.Errorf("flag --allocator: there is no %q: choose one of %s", c.Allocator, strings.Join(names, ", "))
+	case len(c.gate().Realms) > 0 && c.Credentials == nil:
+		return errors.New("flag --credentials: nobody could prove who they are, which other flags ask for: name the file of credentials")
 	case c.RequireAgentDomain && c.Domain == nil:
 		return errors.New("flag --require_agent_domain: no agent could register, since a master without --domain refuses agents that have one: give --domain, too")
 	case c.Store != nil || c.ZK != nil || c.Registry == InMemory:

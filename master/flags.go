@@ -1,13 +1,13 @@
 package master
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/soukproject/souk/internal/auth"
 	"github.com/soukproject/souk/internal/daemon"
 	"github.com/soukproject/souk/internal/zookeeper"
 	"github.com/soukproject/souk/master/allocator"
@@ -44,6 +44,7 @@ func flags(c *Config) *daemon.FlagSet {
 	c.allocatorFlags(f)
 	c.agentFlags(f)
 	c.frameworkFlags(f)
+	c.accessFlags(f)
 	c.Logging.AddFlags(f)
 	refused(f)
 	ignored(f)
@@ -182,33 +183,35 @@ func (c *Config) frameworkFlags(f *daemon.FlagSet) {
 	f.Int(&c.MaxOperatorSubscribers, 1, 1<<20, "max_operator_event_stream_subscribers", "So many operator event streams at a time; the oldest makes room")
 }
 
+// accessFlags say who has to prove who they are. Schedulers speak HTTP only, so
+// that Mesos' two flags about frameworks are one here.
+func (c *Config) accessFlags(f *daemon.FlagSet) {
+	f.PathFunc("credentials", "", "File of who may prove who they are: JSON, or a principal and its secret on each line", func(path string) (err error) {
+		c.Credentials, err = auth.ReadCredentials(path)
+		return err
+	})
+	f.Bool(&c.AskReaders, "authenticate_http_readonly", "Ask for credentials where the cluster is looked at")
+	f.Bool(&c.AskOperators, "authenticate_http_readwrite", "Ask operators for credentials where the cluster can be changed")
+	f.Bool(&c.AskSchedulers, "authenticate_http_frameworks", "Ask schedulers for credentials")
+	f.Bool(&c.AskAgents, "authenticate_agents", "Ask agents for credentials")
+	f.Alias("authenticate_frameworks", "authenticate_http_frameworks")
+	f.Alias("authenticate_slaves", "authenticate_agents")
+	f.Only("authenticators", "crammd5")
+	f.Only("http_authenticators", "basic")
+	f.Only("http_framework_authenticators", "basic")
+}
+
 // refused are flags of Mesos whose promise this version cannot keep.
 func refused(f *daemon.FlagSet) {
-	const security = "authentication, authorization and rate limits are not part of this version: remove the flag and guard the port by other means"
-	for _, name := range []string{"credentials", "acls", "rate_limits", "firewall_rules", "authorizers", "authenticators", "http_authenticators", "http_framework_authenticators"} {
-		f.Refuse(name, security)
+	for _, name := range []string{"acls", "rate_limits", "firewall_rules", "authorizers"} {
+		f.Refuse(name, "authorization and rate limits are not part of this version: remove the flag; --credentials and --authenticate_http_readwrite keep strangers out")
 	}
-	for _, name := range []string{"authenticate_frameworks", "authenticate_agents", "authenticate_http_frameworks", "authenticate_http_readonly", "authenticate_http_readwrite"} {
-		unless(f, name, security)
-	}
-	f.Alias("authenticate_slaves", "authenticate_agents")
 	f.Refuse("max_executors_per_agent", "it is not part of this version: remove the flag")
 	f.Refuse("modules", "modules of Mesos cannot be loaded: remove the flag")
 	f.Refuse("modules_dir", "modules of Mesos cannot be loaded: remove the flag")
 	f.Refuse("hooks", "modules of Mesos cannot be loaded: remove the flag")
 	f.Refuse("ip_discovery_command", "it is not part of this version: give --ip")
 	f.Refuse("ip6", "it is not part of this version: give --ip")
-}
-
-// unless adds a boolean flag that may be given as long as it is false.
-func unless(f *daemon.FlagSet, name, why string) {
-	var given bool
-	f.BoolFunc(name, given, "Not part of this version; false is accepted", func(on bool) error {
-		if on {
-			return errors.New(why)
-		}
-		return nil
-	})
 }
 
 // ignored are flags of Mesos that have no meaning here and do no harm.

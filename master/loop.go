@@ -16,6 +16,7 @@ import (
 	"github.com/soukproject/souk/master/api"
 	"github.com/soukproject/souk/master/core"
 	"github.com/soukproject/souk/master/registrar"
+	registrypb "github.com/soukproject/souk/proto/mesos/registry"
 )
 
 // inboxSize is how many events wait for the loop before those who bring more
@@ -235,6 +236,11 @@ func (m *master) Unwatch(sink api.Sink) {
 	_ = l.put(context.Background(), input{do: func() {
 		l.operators = slices.DeleteFunc(l.operators, func(s api.Sink) bool { return s == sink })
 	}})
+}
+
+// Registry implements api.Master.
+func (m *master) Registry(ctx context.Context) (*registrypb.Registry, error) {
+	return m.registrar.Read(ctx)
 }
 
 // Explain implements api.Master.

@@ -216,6 +216,7 @@ func (m *master) handler() http.Handler {
 		Master: m, Log: m.cfg.Log.Named("api"), Level: m.cfg.Level, Metrics: m.metrics,
 		Info: m.info, Started: m.started, Cluster: m.cfg.Cluster, LogDir: m.cfg.Logging.Dir, Files: m.cfg.files(),
 		Flags: m.cfg.Flags, Build: m.cfg.Build, Limits: limits,
+		Gate: m.cfg.gate(),
 	})
 }
 

@@ -21,6 +21,7 @@ import (
 	"github.com/soukproject/souk/agent/disk"
 	"github.com/soukproject/souk/agent/nested"
 	"github.com/soukproject/souk/agent/sandbox"
+	"github.com/soukproject/souk/internal/auth"
 	"github.com/soukproject/souk/internal/callevent"
 	"github.com/soukproject/souk/internal/daemon"
 	"github.com/soukproject/souk/internal/files"
@@ -78,6 +79,7 @@ type Config struct {
 	Log     *zap.Logger
 	Level   zap.AtomicLevel
 	Prune   func(keep []string) error // removes images that nothing uses but those
+	Gate    auth.Gate                 // asks for credentials in the realms of routes
 }
 
 type api struct {
@@ -92,30 +94,49 @@ func New(cfg Config) http.Handler {
 	return routing.New("slave(1)", a.routes())
 }
 
+// The realms in which an agent may ask for credentials (mesos-api 2).
+const (
+	ReadOnly  = "mesos-agent-readonly"
+	ReadWrite = "mesos-agent-readwrite"
+)
+
 // routes lists everything the agent answers.
 func (a *api) routes() []routing.Route {
 	up := a.recovered
-	return []routing.Route{
-		{Path: "/slave(1)/api/v1", Handler: up(a.operator)},
-		{Path: "/slave(1)/api/v1/executor", Handler: up(a.executor)},
+	all := []routing.Route{
+		{Path: "/slave(1)/api/v1", Realm: ReadWrite, Handler: up(a.operator),
+			Help: "The operator API: POST a call as JSON or protobuf. It runs and attaches to containers, too."},
+		{Path: "/slave(1)/api/v1/executor", Handler: up(a.executor),
+			Help: "The executor API: POST a call as JSON or protobuf. SUBSCRIBE is answered by a stream of events."},
 		{Path: "/slave(1)/api/v1/resource_provider", Handler: absent("the resource provider API")},
-		{Path: "/slave(1)/state", Handler: up(a.state)},
-		{Path: "/slave(1)/state.json", Handler: up(a.state)},
-		{Path: "/slave(1)/containers", Handler: up(a.containers)},
-		{Path: "/slave(1)/monitor/statistics", Handler: up(a.statistics)},
-		{Path: "/slave(1)/containerizer/debug", Handler: up(a.debugContainers)},
-		{Path: "/slave(1)/flags", Handler: a.flags},
-		{Path: "/slave(1)/health", Handler: func(http.ResponseWriter, *http.Request) {}},
-		{Path: "/files/browse", Handler: files.Server{Source: a.Files}.Browse},
-		{Path: "/files/read", Handler: files.Server{Source: a.Files}.Read},
-		{Path: "/files/download", Handler: files.Server{Source: a.Files}.Download},
-		{Path: "/files/debug", Handler: up(a.debugFiles)},
-		{Path: "/logging/toggle", Handler: a.verbosity.Toggle},
-		{Path: "/system/stats.json", Handler: systemStats},
-		{Path: "/version", Handler: a.version},
-		{Path: "/metrics/snapshot", Handler: a.Metrics.SnapshotHandler().ServeHTTP},
-		{Path: "/metrics", Exact: true, Handler: a.Metrics.PrometheusHandler().ServeHTTP},
+		{Path: "/slave(1)/state", Realm: ReadOnly, Handler: up(a.state),
+			Help: "Everything the agent knows: resources, frameworks, executors and their tasks."},
+		{Path: "/slave(1)/state.json", Realm: ReadOnly, Handler: up(a.state)},
+		{Path: "/slave(1)/containers", Realm: ReadOnly, Handler: up(a.containers),
+			Help: "The containers, with status and measurements. ?container_id= shows one."},
+		{Path: "/slave(1)/monitor/statistics", Realm: ReadOnly, Handler: up(a.statistics), Help: "What each executor and its tasks use."},
+		{Path: "/slave(1)/containerizer/debug", Realm: ReadOnly, Handler: up(a.debugContainers),
+			Help: "Launches and destructions that are under way, and since when."},
+		{Path: "/slave(1)/flags", Realm: ReadOnly, Handler: a.flags, Help: "The flags that this agent runs with."},
+		{Path: "/slave(1)/health", Handler: func(http.ResponseWriter, *http.Request) {}, Help: "200 while the process serves."},
+		{Path: "/files/browse", Realm: ReadOnly, Handler: files.Server{Source: a.Files}.Browse, Help: "What is in the folder ?path=, such as a sandbox."},
+		{Path: "/files/read", Realm: ReadOnly, Handler: files.Server{Source: a.Files}.Read,
+			Help: "A piece of the file ?path=: ?length= bytes from ?offset=. Without an offset, its size."},
+		{Path: "/files/download", Realm: ReadOnly, Handler: files.Server{Source: a.Files}.Download, Help: "The file ?path=."},
+		{Path: "/files/debug", Realm: ReadOnly, Handler: up(a.debugFiles), Help: "Which paths can be asked for, and what they are on the disk."},
+		{Path: "/logging/toggle", Realm: ReadWrite, Handler: a.verbosity.Toggle,
+			Help: "The level of the log. ?level=1&duration=15mins logs everything for a while."},
+		{Path: "/system/stats.json", Handler: systemStats, Help: "Load and memory of the machine."},
+		{Path: "/version", Handler: a.version, Help: "What was built, and which release of Mesos it speaks like."},
+		{Path: "/metrics/snapshot", Realm: ReadOnly, Handler: a.Metrics.SnapshotHandler().ServeHTTP,
+			Help: "All metrics as one JSON object. ?timeout=10secs leaves out what is not ready by then."},
+		{Path: "/metrics", Exact: true, Realm: ReadOnly, Handler: a.Metrics.PrometheusHandler().ServeHTTP,
+			Help: "All metrics in the formats of Prometheus."},
 	}
+	for i, r := range all {
+		all[i].Handler = a.Gate.Wrap(r.Realm, r.Handler)
+	}
+	return all
 }
 
 // recovered answers 503 until the agent has recovered.

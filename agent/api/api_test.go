@@ -19,6 +19,7 @@ import (
 	"github.com/soukproject/souk/agent/core"
 	"github.com/soukproject/souk/agent/disk"
 	"github.com/soukproject/souk/agent/sandbox"
+	"github.com/soukproject/souk/internal/auth"
 	"github.com/soukproject/souk/internal/callevent"
 	"github.com/soukproject/souk/internal/daemon"
 	"github.com/soukproject/souk/internal/metrics"
@@ -110,6 +111,7 @@ func snapshot() core.Snapshot {
 
 type fixture struct {
 	agent   *fakeAgent
+	config  Config
 	handler http.Handler
 	dir     string // the sandbox
 
@@ -138,12 +140,13 @@ func newFixture(t *testing.T) *fixture {
 	files.SetAgent("S0")
 	agent := &fakeAgent{snapshot: snapshot()}
 	f := &fixture{agent: agent, dir: dir}
-	f.handler = New(Config{
+	f.config = Config{
 		Agent: agent, Files: files, Store: store, Metrics: metrics.New(), Address: "10.0.0.1:5051", Started: time.Unix(1, 0),
 		Flags: []daemon.Flag{{Name: "port", Value: "5051", Set: true}, {Name: "hostname"}},
 		Build: Build{Version: "0.1.0"},
 		Prune: func(keep []string) error { f.pruned = keep; return f.pruneError },
-	})
+	}
+	f.handler = New(f.config)
 	return f
 }
 
@@ -442,6 +445,30 @@ func TestContainerizerDebug(t *testing.T) {
 	f.agent.pending = []Operation{{Name: "launch", Container: "c-2", Since: time.Unix(20, 0)}}
 	if w := f.do("GET", "/containerizer/debug", ""); w.Body.String() != `{"pending":[{"operation":"launch","args":{"containerId":"c-2"},"since":20.0}]}` {
 		t.Errorf("/containerizer/debug = %d %s", w.Code, w.Body)
+	}
+}
+
+// TestWhoIsAskedForCredentials: the answers that a real agent gave.
+func TestWhoIsAskedForCredentials(t *testing.T) {
+	f := newFixture(t)
+	f.config.Gate = auth.Gate{Known: auth.NewCredentials(auth.Credential{Principal: "op", Secret: "s3cret"}), Realms: []string{ReadOnly, ReadWrite}}
+	f.handler = New(f.config)
+	for _, tt := range []struct{ target, realm string }{
+		{"/state", ReadOnly}, {"/containers", ReadOnly}, {"/files/debug", ReadOnly}, {"/flags", ReadOnly}, {"/metrics/snapshot", ReadOnly},
+		{"/containerizer/debug", ReadOnly}, {"/api/v1", ReadWrite}, {"/logging/toggle", ReadWrite},
+		{"/health", ""}, {"/version", ""}, {"/api/v1/executor", ""},
+	} {
+		w := f.do("GET", tt.target, "")
+		challenge := ""
+		if tt.realm != "" {
+			challenge = `Basic realm="` + tt.realm + `"`
+		}
+		if w.Header().Get("WWW-Authenticate") != challenge || (w.Code == 401) != (challenge != "") {
+			t.Errorf("GET %s of a stranger = %d %s, want the challenge %s", tt.target, w.Code, w.Header().Get("WWW-Authenticate"), challenge)
+		}
+		if w := f.do("GET", tt.target, "", "Authorization", "Basic b3A6czNjcmV0"); w.Code == 401 {
+			t.Errorf("GET %s of op = 401", tt.target)
+		}
 	}
 }
 

@@ -58,6 +58,7 @@ type Peer interface {
 type Config struct {
 	Detector leader.Detector
 	Backoff  time.Duration // the longest first wait; 0: DefaultBackoff
+	Header   http.Header   // added to every request: what the agent proves who it is with
 	HTTP     *http.Client  // nil: one of its own. Must not have a Timeout
 	Log      *zap.Logger   // nil: silent
 }
@@ -193,8 +194,8 @@ func serve(ctx context.Context, cfg Config, lead leader.Leader, p Peer) (connect
 	client := callevent.NewClient[*linkpb.Call](callevent.ClientConfig[*linkpb.Event]{
 		URL:   "http://" + lead.Address + Path,
 		Codec: callevent.Protobuf,
-		HTTP:  cfg.HTTP,
-		New:   func() *linkpb.Event { return new(linkpb.Event) },
+		HTTP:  cfg.HTTP, Header: cfg.Header,
+		New: func() *linkpb.Event { return new(linkpb.Event) },
 	})
 	stream, err := client.Subscribe(ctx, &linkpb.Call{Type: linkpb.Call_SUBSCRIBE.Enum(), Subscribe: subscribe})
 	if err != nil {

@@ -14,6 +14,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/soukproject/souk/internal/auth"
 	"github.com/soukproject/souk/internal/callevent"
 	"github.com/soukproject/souk/internal/leader"
 	"github.com/soukproject/souk/internal/leader/static"
@@ -253,6 +254,38 @@ func TestTheMastersReasonIsTold(t *testing.T) {
 	if why := p.ends()[0]; !strings.Contains(why.Error(), "agent S0 was removed") {
 		t.Errorf("session ended: %v, want the master's reason", why)
 	}
+}
+
+// A master that asks for credentials lets in who has one.
+func TestTheCredentialIsSent(t *testing.T) {
+	known := auth.Credential{Principal: "agent", Secret: "hush"}
+	gate := auth.Gate{Known: auth.NewCredentials(known), Realms: []string{"agents"}}
+	s := &server{}
+	s.Server = httptest.NewServer(gate.Wrap("agents", s.serve))
+	t.Cleanup(func() {
+		s.endSession()
+		s.Close()
+	})
+	with := func(c auth.Credential) *peer {
+		p := &peer{}
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			_ = Run(ctx, Config{Detector: at(s), Header: c.Header(), Backoff: time.Millisecond}, p)
+		}()
+		t.Cleanup(func() { cancel(); <-ended })
+		return p
+	}
+	stranger := with(auth.Credential{})
+	eventually(t, "refusal", func() bool { return len(stranger.ends()) > 0 })
+	if why := stranger.ends()[0]; !strings.Contains(why.Error(), "401") {
+		t.Errorf("session without a credential ended: %v, want 401", why)
+	}
+	friend := with(known)
+	eventually(t, "subscription", func() bool { return friend.events() == 1 })
+	friend.current().Send(&linkpb.Message{})
+	eventually(t, "call", func() bool { s.mu.Lock(); defer s.mu.Unlock(); return len(s.calls) == 1 })
 }
 
 func TestItConnectsAnew(t *testing.T) {

@@ -19,6 +19,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/soukproject/souk/internal/auth"
 	"github.com/soukproject/souk/internal/daemon"
 	"github.com/soukproject/souk/internal/leader"
 	"github.com/soukproject/souk/internal/leader/zkleader"
@@ -63,8 +64,9 @@ const (
 
 // A connection is how a command finds the master and prints what it says.
 type connection struct {
-	master string // host:port, or zk://… until locate
-	json   bool
+	master     string // host:port, or zk://… until locate
+	credential auth.Credential
+	json       bool
 }
 
 // defaultMaster is where a cluster on this machine listens.
@@ -83,6 +85,10 @@ func (c *connection) masterFlag(command string) *daemon.FlagSet {
 	f := daemon.NewFlags("souk " + command)
 	f.Func("master", c.master, "Address of a master, host:port; one that does not lead sends on to the one that does. Or zk://h1:p1,h2:p2/path, where masters elect", func(text string) (err error) {
 		c.master, err = readMaster(text)
+		return err
+	})
+	f.PathFunc("credential", "", "File with a principal and its secret, as JSON or on a line, for a cluster that asks for credentials", func(path string) (err error) {
+		c.credential, err = auth.ReadCredential(path)
 		return err
 	})
 	return f
@@ -132,15 +138,15 @@ func (c *connection) get(ctx context.Context, path string, query url.Values) ([]
 	if err != nil {
 		return nil, err
 	}
-	return exchange(ctx, req, "the master at "+c.master, "is it running? name another with --master=host:port")
+	return exchange(ctx, c.credential.Client(), req, "the master at "+c.master, "is it running? name another with --master=host:port")
 }
 
 // exchange makes a request of a peer and returns the body of its answer; remedy
 // is what to do when it cannot be reached.
-func exchange(ctx context.Context, req *http.Request, peer, remedy string) ([]byte, error) {
+func exchange(ctx context.Context, by *http.Client, req *http.Request, peer, remedy string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
-	resp, err := http.DefaultClient.Do(req.WithContext(ctx))
+	resp, err := by.Do(req.WithContext(ctx))
 	if err != nil {
 		return nil, fmt.Errorf("ask %s: %w: %s", peer, cause(err), remedy)
 	}
@@ -169,6 +175,9 @@ func refused(peer string, status int, body []byte) *refusal {
 }
 
 func (r *refusal) Error() string {
+	if r.status == http.StatusUnauthorized {
+		return fmt.Sprintf("%s asks who you are: prove it with --credential=FILE", r.peer)
+	}
 	return strings.TrimSuffix(fmt.Sprintf("%s answers %d %s: %s", r.peer, r.status, http.StatusText(r.status), r.text), ": ")
 }
 

@@ -232,7 +232,7 @@ func TestFollow(t *testing.T) {
 		})
 	}))
 	defer s.Close()
-	f := &remoteFile{agent: agentAPI{strings.TrimPrefix(s.URL, "http://")}, path: "/x"}
+	f := &remoteFile{agent: agentAPI{strings.TrimPrefix(s.URL, "http://"), s.Client()}, path: "/x"}
 	var out bytes.Buffer
 	looks := 0
 	err := f.follow(t.Context(), &out, func(context.Context) (bool, error) {

@@ -29,7 +29,7 @@ func (c *connection) operate(ctx context.Context, kind masterpb.Call_Type) ([]by
 	if err != nil {
 		return nil, err
 	}
-	return exchange(ctx, req, "the master at "+c.master, "is it running? name another with --master=host:port")
+	return exchange(ctx, c.credential.Client(), req, "the master at "+c.master, "is it running? name another with --master=host:port")
 }
 
 // ask is operate for an answer that is read.
@@ -79,7 +79,10 @@ func post(address string, call proto.Message, codec callevent.Codec) (*http.Requ
 }
 
 // An agentAPI is the operator API of one agent.
-type agentAPI struct{ address string }
+type agentAPI struct {
+	address string
+	http    *http.Client
+}
 
 func (a agentAPI) peer() string { return "the agent at " + a.address }
 
@@ -90,7 +93,7 @@ func (a agentAPI) ask(ctx context.Context, call *agentpb.Call) (*agentpb.Respons
 	if err != nil {
 		return nil, err
 	}
-	body, err := exchange(ctx, req, a.peer(), agentRemedy)
+	body, err := exchange(ctx, a.http, req, a.peer(), agentRemedy)
 	if err != nil {
 		return nil, err
 	}
@@ -112,7 +115,7 @@ func (c *connection) agentAddress(ctx context.Context, id string) (agentAPI, err
 	}
 	for _, a := range answer.GetGetAgents().GetAgents() {
 		if a.GetAgentInfo().GetId().GetValue() == id {
-			return agentAPI{addressOf(a)}, nil
+			return agentAPI{addressOf(a), c.credential.Client()}, nil
 		}
 	}
 	return agentAPI{}, fmt.Errorf("agent %s is not registered: what ran there cannot be reached", id)

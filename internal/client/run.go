@@ -88,7 +88,9 @@ func (r *run) run(ctx context.Context) error {
 	talk, hangUp := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer hangUp(nil)
 	defer context.AfterFunc(ctx, func() { r.interrupt(talk, hangUp) })()
-	err := scheduler.Run(talk, scheduler.Config{Master: r.master, Framework: r.framework()}, r)
+	err := scheduler.Run(talk, scheduler.Config{
+		Master: r.master, Framework: r.framework(), Principal: r.credential.Principal, Secret: r.credential.Secret,
+	}, r)
 	if err != nil && !errors.Is(err, errInterrupted) {
 		return fmt.Errorf("run under the master at %s: %w", r.master, err)
 	}

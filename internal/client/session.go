@@ -49,7 +49,7 @@ func (a agentAPI) stream(ctx context.Context, call *agentpb.Call) (*outputStream
 	}
 	req.Header.Set("Accept", mediaStream)
 	req.Header.Set(streamMessage, callevent.Protobuf.MediaType())
-	resp, err := http.DefaultClient.Do(req.WithContext(ctx))
+	resp, err := a.http.Do(req.WithContext(ctx))
 	if err != nil {
 		return nil, fmt.Errorf("ask %s: %w: %s", a.peer(), cause(err), agentRemedy)
 	}
@@ -76,7 +76,7 @@ func (a agentAPI) wait(ctx context.Context, id *mesospb.ContainerID) (*agentpb.R
 	if err != nil {
 		return nil, err
 	}
-	resp, err := http.DefaultClient.Do(req.WithContext(ctx))
+	resp, err := a.http.Do(req.WithContext(ctx))
 	if err != nil {
 		return nil, fmt.Errorf("ask %s: %w", a.peer(), cause(err))
 	}
@@ -127,7 +127,7 @@ func (s *session) input(ctx context.Context) {
 	req.Header.Set("Message-Content-Type", callevent.Protobuf.MediaType())
 	req.Header.Set("Accept", callevent.Protobuf.MediaType())
 	go func() { writer.CloseWithError(s.feed(ctx, writer)) }()
-	if resp, err := http.DefaultClient.Do(req); err == nil {
+	if resp, err := s.agent.http.Do(req); err == nil {
 		resp.Body.Close()
 	}
 	reader.Close() // feed need not go on

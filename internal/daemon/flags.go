@@ -81,10 +81,24 @@ func (f *FlagSet) String(p *string, name, usage string) {
 // Path adds a flag naming a file or folder: file:// is a prefix of it, not an
 // order to read it.
 func (f *FlagSet) Path(p *string, name, usage string) {
-	f.add(&flag{name: name, fallback: *p, usage: usage, path: true, set: func(text string) error {
-		*p = strings.TrimPrefix(text, "file://")
-		return nil
+	f.PathFunc(name, *p, usage, func(path string) error { *p = path; return nil })
+}
+
+// PathFunc adds a flag naming a file or folder, which set reads.
+func (f *FlagSet) PathFunc(name, fallback, usage string, set func(path string) error) {
+	f.add(&flag{name: name, fallback: fallback, usage: usage, path: true, set: func(text string) error {
+		return set(strings.TrimPrefix(text, "file://"))
 	}})
+}
+
+// Only adds a flag by which Mesos chooses between modules, of which there is one here.
+func (f *FlagSet) Only(name, module string) {
+	f.Func(name, module, "Accepted for compatibility: "+module, func(text string) error {
+		if text != module {
+			return fmt.Errorf("%q is not part of this version: there is %s", text, module)
+		}
+		return nil
+	})
 }
 
 // List adds a flag that may be given several times; check says what is wrong with a value.

@@ -6,6 +6,7 @@ package routing
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/gorilla/mux"
@@ -20,7 +21,9 @@ const maxSegments = 64
 // belong to: /master/state, /slave(1)/state, /files/read.
 type Route struct {
 	Path    string
-	Exact   bool // longer paths are not answered by it
+	Exact   bool   // longer paths are not answered by it
+	Realm   string // in which credentials may be asked for; "": never
+	Help    string // what it answers, in a few sentences; "": /help leaves it out
 	Handler http.HandlerFunc
 }
 
@@ -35,7 +38,8 @@ type Router struct {
 	exact      map[string]bool // by path: whether longer paths are left out
 }
 
-// New returns a router whose paths without a component belong to component.
+// New returns a router whose paths without a component belong to component. It
+// answers /help and below with what the routes say of themselves.
 func New(component string, routes []Route) *Router {
 	r := &Router{
 		mux:        mux.NewRouter().SkipClean(true),
@@ -43,7 +47,7 @@ func New(component string, routes []Route) *Router {
 		components: make(map[string]bool),
 		exact:      make(map[string]bool),
 	}
-	for _, rt := range routes {
+	for _, rt := range slices.Concat(routes, help(component, routes)) {
 		component, _, _ := strings.Cut(rt.Path[1:], "/")
 		r.components[component] = true
 		r.exact[rt.Path] = rt.Exact

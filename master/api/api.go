@@ -14,6 +14,7 @@ import (
 	"go.uber.org/zap"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/soukproject/souk/internal/auth"
 	"github.com/soukproject/souk/internal/callevent"
 	"github.com/soukproject/souk/internal/daemon"
 	"github.com/soukproject/souk/internal/files"
@@ -22,6 +23,7 @@ import (
 	"github.com/soukproject/souk/internal/routing"
 	"github.com/soukproject/souk/master/allocator"
 	"github.com/soukproject/souk/master/core"
+	registrypb "github.com/soukproject/souk/proto/mesos/registry"
 	mesospb "github.com/soukproject/souk/proto/mesos/v1"
 )
 
@@ -49,6 +51,8 @@ type Master interface {
 	// until Unwatch.
 	Watch(ctx context.Context, sink Sink) (*core.Snapshot, error)
 	Unwatch(sink Sink)
+	// Registry is what is kept for the next leader, read from where it is kept.
+	Registry(ctx context.Context) (*registrypb.Registry, error)
 	// Explain and Overview ask the allocator; see core.Master.
 	Explain(ctx context.Context, q allocator.Question) (core.Explanation, error)
 	Overview(ctx context.Context, emptyFor time.Duration, limit int) (core.Overview, error)
@@ -75,6 +79,7 @@ type Config struct {
 	Flags   []daemon.Flag
 	Build   Build
 	Limits  Limits
+	Gate    auth.Gate // asks for credentials in the realms of routes.go
 }
 
 // Build says which program answers.
@@ -118,6 +123,7 @@ type api struct {
 	Config
 	schedulers, agents chan struct{} // a token per subscription
 	explainers         chan struct{} // a token per explanation being made
+	readers            chan struct{} // a token per reading of the registry
 	sessions           sessions
 	watchers           watchers
 	verbosity          *daemon.Verbosity
@@ -130,6 +136,7 @@ func New(cfg Config) http.Handler {
 		schedulers: make(chan struct{}, cfg.Limits.Schedulers),
 		agents:     make(chan struct{}, cfg.Limits.Agents),
 		explainers: make(chan struct{}, explainersAtOnce),
+		readers:    make(chan struct{}, 1),
 		sessions:   newSessions(),
 		verbosity:  daemon.NewVerbosity(cfg.Level, cfg.Log),
 	}

@@ -7,6 +7,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"github.com/soukproject/souk/internal/auth"
 	"github.com/soukproject/souk/internal/callevent"
 	"github.com/soukproject/souk/master/core"
 	"github.com/soukproject/souk/master/validation"
@@ -62,7 +63,7 @@ func (a *api) operate(w http.ResponseWriter, r *http.Request) error {
 // act hands an action to the core and answers as it replies.
 func (a *api) act(w http.ResponseWriter, r *http.Request, call *masterpb.Call) error {
 	reply, err := a.Master.Call(r.Context(), func(request core.Request) core.Event {
-		return core.Operated{Request: request, Call: call}
+		return core.Operated{Request: request, Principal: auth.Principal(r.Context()), Call: call}
 	})
 	if err != nil {
 		return unavailable(err)

@@ -30,6 +30,8 @@ type bench struct {
 	status api.Status
 	refuse error // what every call returns, if not nil
 
+	registry *registrypb.Registry
+
 	mu      sync.Mutex
 	core    *core.Master
 	now     time.Time
@@ -51,6 +53,11 @@ func leading() *bench {
 	})
 	b.step(core.Elected{Registry: &registrypb.Registry{Weights: []*registrypb.Weight{{Role: new("ops"), Weight: new(1.5)}}}})
 	return b
+}
+
+// Registry implements api.Master.
+func (b *bench) Registry(context.Context) (*registrypb.Registry, error) {
+	return b.registry, b.refuse
 }
 
 func info() *mesospb.MasterInfo {
@@ -224,7 +231,12 @@ func TestRouting(t *testing.T) {
 		{"/files/browse", 400, "Expecting 'path=value' in query.\n"},
 		{"/files/debug", 200, "{}"},
 		{"/" + strings.Repeat("a/", 100), 404, notFound},
-		{"/", 404, notFound},
+		{"/", 200, "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>Souk: golden</title>"},
+		{"/help", 200, "<!DOCTYPE html>"},
+		{"/help/master", 200, "<!DOCTYPE html>"},
+		{"/help/master/state", 200, "<!DOCTYPE html>"},
+		{"/help/nope", 404, notFound},
+		{"/help/master/nope", 404, notFound},
 	}
 	h := handler(leading())
 	for _, c := range cases {

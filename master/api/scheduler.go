@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 	"go.uber.org/zap"
 
+	"github.com/soukproject/souk/internal/auth"
 	"github.com/soukproject/souk/internal/callevent"
 	"github.com/soukproject/souk/internal/daemon"
 	"github.com/soukproject/souk/master/core"
@@ -25,7 +26,11 @@ func (a *api) scheduler(w http.ResponseWriter, r *http.Request) {
 	if _, known := schedulerpb.Call_Type_name[int32(call.GetType())]; !known {
 		call.Type = nil // a newer client's; in JSON its name would not be known either
 	}
-	if err := validation.ValidateCall(call); err != nil {
+	err := validation.ValidateCall(call)
+	if err == nil {
+		err = validation.ValidatePrincipal(call, auth.Principal(r.Context()))
+	}
+	if err != nil {
 		callevent.WriteError(w, invalid(err))
 		return
 	}
@@ -59,7 +64,7 @@ func (a *api) subscribe(w http.ResponseWriter, r *http.Request, call *schedulerp
 
 	stream := core.Stream(uuid.NewString())
 	outbox := callevent.NewOutbox(a.Limits.Outbox)
-	if err := a.Master.Open(r.Context(), core.Subscribed{Stream: stream, Call: call}, outbox); err != nil {
+	if err := a.Master.Open(r.Context(), core.Subscribed{Stream: stream, Principal: auth.Principal(r.Context()), Call: call}, outbox); err != nil {
 		return unavailable(err)
 	}
 	a.serve(w, r, outbox, codec, core.Disconnected{Stream: stream}, callevent.StreamOptions{
@@ -91,7 +96,9 @@ func (a *api) called(w http.ResponseWriter, r *http.Request, call *schedulerpb.C
 		}
 	}
 	reply, err := a.Master.Call(r.Context(), func(request core.Request) core.Event {
-		return core.Called{Request: request, Stream: core.Stream(r.Header.Get(callevent.StreamIDHeader)), Call: call}
+		return core.Called{
+			Request: request, Stream: core.Stream(r.Header.Get(callevent.StreamIDHeader)), Principal: auth.Principal(r.Context()), Call: call,
+		}
 	})
 	if err != nil {
 		return unavailable(err)

@@ -36,6 +36,22 @@ func (r *Registrar) Recover(ctx context.Context, master *mesospb.MasterInfo) (*r
 	return registry, nil
 }
 
+// Read reads the registry as it is in the store, and changes nothing. What is
+// written meanwhile may show in part.
+func (r *Registrar) Read(ctx context.Context) (*registrypb.Registry, error) {
+	ctx, cancel := context.WithTimeout(ctx, r.cfg.FetchTimeout)
+	defer cancel()
+	_, meta, err := r.readHead(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read registry: %w", err)
+	}
+	registry := &registrypb.Registry{Meta: meta}
+	if _, err := r.readAll(ctx, registry); err != nil {
+		return nil, fmt.Errorf("read registry: %w", err)
+	}
+	return registry, nil
+}
+
 // recover reads the head before the rest: a write of the former leader in
 // between changes the head, and then taking over conflicts.
 func (r *Registrar) recover(ctx context.Context, master *mesospb.MasterInfo) (*registrypb.Registry, error) {
