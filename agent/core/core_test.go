@@ -1,6 +1,7 @@
 package core
 
 import (
+	"fmt"
 	"math"
 	"slices"
 	"strings"
@@ -226,6 +227,67 @@ func TestReconfiguration(t *testing.T) {
 			t.Errorf("exit = %q, id = %q, want a new agent", w.exit, w.agent.id())
 		}
 	})
+}
+
+// TestReconfigurationPolicies is mesos-api 19.5, for an agent with a task.
+func TestReconfigurationPolicies(t *testing.T) {
+	const kept = ""
+	ranges := func(name string, begin, end uint64) *mesospb.Attribute {
+		return &mesospb.Attribute{Name: &name, Type: mesospb.Value_RANGES.Enum(), Ranges: &mesospb.Value_Ranges{
+			Range: []*mesospb.Value_Range{{Begin: &begin, End: &end}},
+		}}
+	}
+	region := &mesospb.DomainInfo{FaultDomain: &mesospb.DomainInfo_FaultDomain{
+		Region: &mesospb.DomainInfo_FaultDomain_RegionInfo{Name: new("r")}, Zone: &mesospb.DomainInfo_FaultDomain_ZoneInfo{Name: new("z")},
+	}}
+	tests := []struct {
+		name            string
+		edit            func(*mesospb.AgentInfo)
+		equal, additive string // in why it must not go on
+	}{
+		{"nothing", func(*mesospb.AgentInfo) {}, kept, kept},
+		{"hostname", func(i *mesospb.AgentInfo) { i.Hostname = new("x") }, "hostname was", "hostname was"},
+		{"port", func(i *mesospb.AgentInfo) { i.Port = new(int32(1)) }, "port was", "port was"},
+		{"more of a resource", func(i *mesospb.AgentInfo) { i.Resources[1] = scalarResource("mem", 8192) }, "resources have changed", kept},
+		{"another resource", func(i *mesospb.AgentInfo) { i.Resources = append(i.Resources, scalarResource("gpus", 1)) }, "resources have changed", kept},
+		{"less of a resource", func(i *mesospb.AgentInfo) { i.Resources[1] = scalarResource("mem", 1) }, "resources have changed", "resources have shrunk"},
+		{"a resource of another role", func(i *mesospb.AgentInfo) { i.Resources[1].Role = new("web") }, "resources have changed", "resources have shrunk"},
+		{"another attribute", func(i *mesospb.AgentInfo) { i.Attributes = append(i.Attributes, textAttribute("zone", "z")) }, "attributes were added", kept},
+		{"no attribute", func(i *mesospb.AgentInfo) { i.Attributes = i.Attributes[1:] }, "attribute 'rack' has changed or is missing", "attribute 'rack' has changed or is missing"},
+		{"changed text", func(i *mesospb.AgentInfo) { i.Attributes[0] = textAttribute("rack", "r2") }, "attribute 'rack'", "attribute 'rack'"},
+		{"wider ranges", func(i *mesospb.AgentInfo) { i.Attributes[1] = ranges("vlans", 1, 9) }, "attribute 'vlans'", kept},
+		{"narrower ranges", func(i *mesospb.AgentInfo) { i.Attributes[1] = ranges("vlans", 1, 2) }, "attribute 'vlans'", "attribute 'vlans'"},
+		{"a domain", func(i *mesospb.AgentInfo) { i.Domain = region }, "domain has changed", kept},
+	}
+	for _, tt := range tests {
+		for additive, want := range map[bool]string{false: tt.equal, true: tt.additive} {
+			t.Run(fmt.Sprintf("%s additive=%v", tt.name, additive), func(t *testing.T) {
+				cfg := testConfig()
+				cfg.Additive = additive
+				cfg.Info.Attributes = []*mesospb.Attribute{textAttribute("rack", "r1"), ranges("vlans", 1, 5)}
+				w := newWorld(t, cfg)
+				w.connect()
+				w.deliver(registeredEvent("S0"))
+				w.deliver(runEvent(testFramework("f1"), testTask("t1")))
+				w.write(len(w.pending))
+				w.cfg.Info = proto.CloneOf(w.cfg.Info)
+				tt.edit(w.cfg.Info)
+				w.cfg.Configured = "anew"
+				fresh := proto.CloneOf(w.cfg.Info)
+				w.boot(false)
+				if want != kept {
+					if !strings.Contains(w.exit, want) {
+						t.Errorf("exit = %q, want %q in it", w.exit, want)
+					}
+					return
+				}
+				fresh.Id = &mesospb.AgentID{Value: new("S0")}
+				if w.exit != "" || !proto.Equal(w.agent.info, fresh) || w.agent.task(&mesospb.FrameworkID{Value: new("f1")}, &mesospb.TaskID{Value: new("t1")}) == nil {
+					t.Errorf("exit = %q, agent = %v; want %v and its task", w.exit, w.agent.info, fresh)
+				}
+			})
+		}
+	}
 }
 
 func TestShutdownExecutorKillsItsTask(t *testing.T) {

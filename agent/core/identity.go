@@ -55,7 +55,9 @@ func incompatibleResources(old, fresh *mesospb.AgentInfo, additive bool) string 
 func incompatibleAttributes(old, fresh *mesospb.AgentInfo, additive bool) string {
 	was, is := old.GetAttributes(), fresh.GetAttributes()
 	for _, attribute := range was {
-		same := func(other *mesospb.Attribute) bool { return proto.Equal(attribute, other) }
+		same := func(other *mesospb.Attribute) bool {
+			return proto.Equal(attribute, other) || additive && extends(other, attribute)
+		}
 		if !slices.ContainsFunc(is, same) {
 			return fmt.Sprintf("attribute '%s' has changed or is missing", attribute.GetName())
 		}
@@ -64,4 +66,19 @@ func incompatibleAttributes(old, fresh *mesospb.AgentInfo, additive bool) string
 		return "attributes were added"
 	}
 	return ""
+}
+
+// extends reports whether an attribute of ranges has all that another one of its
+// name has.
+func extends(other, attribute *mesospb.Attribute) bool {
+	ranges := mesospb.Value_RANGES
+	return other.GetName() == attribute.GetName() && other.GetType() == ranges && attribute.GetType() == ranges &&
+		asResource(other).Contains(asResource(attribute))
+}
+
+// asResource lets ranges be compared as those of resources are; nothing contains
+// or is contained in what does not make sense.
+func asResource(a *mesospb.Attribute) resources.Resources {
+	r, _ := resources.FromProto([]*mesospb.Resource{{Name: a.Name, Type: a.Type, Ranges: a.Ranges}})
+	return r
 }
