@@ -38,6 +38,8 @@ func TestLimitsPage(t *testing.T) {
 		{"master/api/endpoints.go", "maxForm = 1 << 20", "body of `/teardown` `/weights` `/quota` | 1 MiB"},
 		{"master/core/core.go", "maxRefusal = 365 * 24 * time.Hour", "at most 365 days"},
 		{"master/core/core.go", "defaultRefusal = 5 * time.Second", "5 s unless the filter says"},
+		{"master/core/frameworks.go", "maxStrays = 10_000", "known from agents alone, as after a change of masters | 10,000"},
+		{"master/core/agents.go", "maxRemoved = 100_000", "not taken back under their ids | 100,000"},
 		{"master/validation/constraints.go", "maxPatternLength = 4096", "4096 characters"},
 		{"proto/mesos/ids.go", "MaxIDLength = 255", "255 bytes"},
 		{"proto/mesos/resources/parse.go", "maxText = 1 << 20", "text of `--resources` | 1 MiB"},

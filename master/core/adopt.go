@@ -101,6 +101,7 @@ func (m *Master) adoptTask(a *agent, f *framework, t *linkpb.TaskState, first bo
 		m.tellFramework(f, updateEvent(m.latest(row, mesospb.TaskStatus_REASON_AGENT_REREGISTERED, "Unreachable agent re-reregistered")))
 	case !first && !over:
 		// Its scheduler was told that the task is over, so it must not go on.
+		m.tasks.rows.edit(row).flags |= disowned
 		m.sendKill(a, f, string(id), nil)
 	}
 	return row

@@ -180,7 +180,24 @@ func (m *Master) removeAgent(a *agent, cause string) {
 		m.endTask(row, mesospb.TaskState_TASK_LOST, mesospb.TaskStatus_REASON_AGENT_REMOVED, text)
 	})
 	m.forgetAgent(a)
+	m.rememberRemoved(a.id)
 	m.publishAgentRemoved(a.id)
+}
+
+// maxRemoved is how many removed agents are remembered, as in Mesos.
+const maxRemoved = 100_000
+
+// rememberRemoved: an agent whose tasks were declared lost for good must not come
+// back with them under its id.
+func (m *Master) rememberRemoved(id mesos.AgentID) {
+	if !m.removedAgents[id] {
+		m.removedOrder = append(m.removedOrder, id)
+	}
+	m.removedAgents[id] = true
+	if len(m.removedOrder) > maxRemoved {
+		delete(m.removedAgents, m.removedOrder[0])
+		m.removedOrder = m.removedOrder[1:]
+	}
 }
 
 // partAgent ends what is on an agent, and tells all schedulers that it is gone.

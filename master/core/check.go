@@ -100,6 +100,15 @@ func (m *Master) checkFree(a *agent) error {
 
 func (m *Master) checkFrameworks() error {
 	var errs []error
+	strays := 0
+	for _, f := range m.order {
+		if f.recovered {
+			strays++
+		}
+	}
+	if strays != m.strays {
+		errs = append(errs, fmt.Errorf("%d frameworks are known from agents alone, %d are counted", strays, m.strays))
+	}
 	for _, f := range append(append([]*framework{}, m.order...), m.completed...) {
 		if m.frameworks[f.id] != f || m.frameworkOf[f.handle] != f {
 			errs = append(errs, fmt.Errorf("framework %s is not found by its id and handle", f.id))

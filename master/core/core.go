@@ -108,22 +108,25 @@ type Master struct {
 	writes uint64           // registry writes asked for
 	wanted map[uint64]Event // what follows a write, by its number
 
-	agents      map[mesos.AgentID]*agent // admitted ones: registered or recovered
-	agentOf     []*agent                 // by handle, which is the order they came in; nil if gone
-	byPID       map[string]*agent        // registered ones, the newest of each address
-	sessions    map[Session]*session
-	changing    map[mesos.AgentID]*change // agents whose registry entry is being written
-	admitting   map[string]mesos.AgentID  // new agents that have not registered yet, by address
-	unreachable map[mesos.AgentID]*lostAgent
-	gone        map[mesos.AgentID]time.Time
-	settling    []*agent // draining ones that may be done; empty between steps
-	recovering  int      // agents that are recovered and not back
-	inherited   int      // agents that the registry held; theirs are the first handles
-	agentIDs    uint64   // minted
+	agents        map[mesos.AgentID]*agent // admitted ones: registered or recovered
+	agentOf       []*agent                 // by handle, which is the order they came in; nil if gone
+	byPID         map[string]*agent        // registered ones, the newest of each address
+	sessions      map[Session]*session
+	changing      map[mesos.AgentID]*change // agents whose registry entry is being written
+	admitting     map[string]mesos.AgentID  // new agents that have not registered yet, by address
+	unreachable   map[mesos.AgentID]*lostAgent
+	gone          map[mesos.AgentID]time.Time
+	removedAgents map[mesos.AgentID]bool // by this master
+	removedOrder  []mesos.AgentID        // of those, the first removed first
+	settling      []*agent               // draining ones that may be done; empty between steps
+	recovering    int                    // agents that are recovered and not back
+	inherited     int                    // agents that the registry held; theirs are the first handles
+	agentIDs      uint64                 // minted
 
 	frameworks       map[mesos.FrameworkID]*framework // completed ones too
 	frameworkOf      map[uint32]*framework
 	order            []*framework // those not completed, oldest first
+	strays           int          // those of which only agents have told
 	completed        []*framework // oldest first
 	streams          map[Stream]*framework
 	frameworkIDs     uint64
@@ -161,25 +164,26 @@ type Master struct {
 func New(cfg Config) *Master {
 	cfg = cfg.withDefaults()
 	return &Master{
-		cfg:         cfg,
-		timers:      newTimers(),
-		count:       newCounters(),
-		wanted:      map[uint64]Event{},
-		agents:      map[mesos.AgentID]*agent{},
-		agentOf:     make([]*agent, 1),
-		byPID:       map[string]*agent{},
-		sessions:    map[Session]*session{},
-		changing:    map[mesos.AgentID]*change{},
-		admitting:   map[string]mesos.AgentID{},
-		unreachable: map[mesos.AgentID]*lostAgent{},
-		gone:        map[mesos.AgentID]time.Time{},
-		frameworks:  map[mesos.FrameworkID]*framework{},
-		frameworkOf: map[uint32]*framework{},
-		streams:     map[Stream]*framework{},
-		operations:  map[operationID]*operation{},
-		operationOf: map[operationName]*operation{},
-		offers:      map[uint64]*offer{},
-		maintenance: newMaintenance(nil), wantedMaintenance: newMaintenance(nil),
+		cfg:           cfg,
+		timers:        newTimers(),
+		count:         newCounters(),
+		wanted:        map[uint64]Event{},
+		agents:        map[mesos.AgentID]*agent{},
+		agentOf:       make([]*agent, 1),
+		byPID:         map[string]*agent{},
+		sessions:      map[Session]*session{},
+		changing:      map[mesos.AgentID]*change{},
+		admitting:     map[string]mesos.AgentID{},
+		unreachable:   map[mesos.AgentID]*lostAgent{},
+		gone:          map[mesos.AgentID]time.Time{},
+		removedAgents: map[mesos.AgentID]bool{},
+		frameworks:    map[mesos.FrameworkID]*framework{},
+		frameworkOf:   map[uint32]*framework{},
+		streams:       map[Stream]*framework{},
+		operations:    map[operationID]*operation{},
+		operationOf:   map[operationName]*operation{},
+		offers:        map[uint64]*offer{},
+		maintenance:   newMaintenance(nil), wantedMaintenance: newMaintenance(nil),
 		inverse: inverseAllocator(cfg), inverseOffers: map[uint64]*inverseOffer{},
 		quotas: quotas{}, wantedQuotas: quotas{}, preemption: newPreemption(),
 		orphans: map[mesos.FrameworkID]orphan{}, welcoming: map[Stream]bool{},

@@ -186,11 +186,31 @@ func (m *Master) addFramework(info *mesospb.FrameworkInfo) *framework {
 	return f
 }
 
+// maxStrays is how many frameworks may be known from agents alone. There are as
+// many as may subscribe.
+const maxStrays = 10_000
+
+// tooManyStrays refuses an agent that brings more frameworks without a scheduler
+// than a master keeps; "" if it does not.
+func (m *Master) tooManyStrays(s *linkpb.Subscribe) string {
+	brought := 0
+	for _, info := range s.GetFrameworks() {
+		if m.frameworks[mesos.FrameworkID(info.GetId().GetValue())] == nil {
+			brought++
+		}
+	}
+	if brought == 0 || m.strays+brought <= maxStrays {
+		return ""
+	}
+	return fmt.Sprintf("it brings %d frameworks without a scheduler, to %d that wait for theirs; at most %d may: tear some down", brought, m.strays, maxStrays)
+}
+
 // recoverFramework adds a framework that an agent told of. It is removed if its
 // scheduler does not come back; Mesos would keep it for ever (MESOS-4659).
 func (m *Master) recoverFramework(info *mesospb.FrameworkInfo) *framework {
 	f := m.addFramework(info)
 	f.recovered = true
+	m.strays++
 	f.take(info, wish{roles: rolesOfRecovered(info)})
 	m.cfg.Allocator.AddFramework(m.now, allocatorFramework(f), false)
 	since, until := m.recoveredUntil(f)
@@ -212,6 +232,7 @@ func (m *Master) resubscribe(f *framework, info *mesospb.FrameworkInfo, w wish, 
 	}
 	m.dropQuestions(f)
 	if f.recovered {
+		m.strays--
 		f.recovered, f.registered = false, m.now
 	}
 	f.reregistered = m.now
@@ -318,6 +339,9 @@ func (m *Master) removeFramework(f *framework) {
 			"Framework "+string(f.id)+" removed")
 	}
 	m.orphanOperations(f)
+	if f.recovered {
+		m.strays--
+	}
 	f.unregistered, f.recovered, f.completed = m.now, false, true
 	m.strikeAnswers(f)
 	m.cfg.Allocator.RemoveFramework(m.now, f.id)

@@ -12,7 +12,9 @@ func (m *Master) reconcile(f *framework, call *schedulerpb.Call_Reconcile) {
 	m.count.messages["reconcile_tasks"]++
 	if len(call.GetTasks()) == 0 {
 		for row := range m.tasks.walk(f.active, byFramework) {
-			m.tellLatest(f, row)
+			if !m.tasks.rows.at(row).is(disowned) {
+				m.tellLatest(f, row)
+			}
 		}
 		return
 	}
@@ -25,7 +27,7 @@ func (m *Master) reconcile(f *framework, call *schedulerpb.Call_Reconcile) {
 func (m *Master) reconcileTask(f *framework, task string, agent *mesospb.AgentID) {
 	id := mesos.AgentID(agent.GetValue())
 	a, lost := m.agents[id], m.unreachable[id]
-	if row, ok := m.activeTask(f, mesos.TaskID(task)); ok {
+	if row, ok := m.activeTask(f, mesos.TaskID(task)); ok && !m.tasks.rows.at(row).is(disowned) {
 		m.tellLatest(f, row)
 		return
 	}

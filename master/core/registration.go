@@ -66,6 +66,10 @@ func (m *Master) agentSubscribed(ev AgentSubscribed) {
 		m.closeSession(ev.Session, why)
 		return
 	}
+	if why := m.tooManyStrays(ev.Subscribe); why != "" {
+		m.closeSession(ev.Session, why) // it comes again, and its tasks run on meanwhile
+		return
+	}
 	m.sessions[ev.Session] = &session{id: ev.Session}
 	id := mesos.AgentID(ev.Subscribe.GetAgent().GetId().GetValue())
 	switch {
@@ -117,6 +121,8 @@ func (m *Master) agentArrived(id mesos.AgentID, ev AgentSubscribed) {
 	case m.barred(id, ev):
 	case !m.gone[id].IsZero():
 		m.turnAway(ev.Session, "Agent has been marked gone")
+	case m.removedAgents[id]:
+		m.turnAway(ev.Session, "Agent has been removed: it may come back as a new one")
 	case a != nil:
 		m.knownAgentArrived(a, info, ev)
 	case m.unreachable[id] != nil:

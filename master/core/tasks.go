@@ -36,6 +36,7 @@ const (
 	holds                               // its resources count as used
 	ranged                              // it uses ranges or sets, which framework.used leaves out
 	lent                                // it uses something revocable
+	disowned                            // its scheduler was told that it is over, and hears no more of it
 )
 
 func (t *task) is(f taskFlags) bool { return t.flags&f != 0 }
@@ -150,8 +151,10 @@ func (m *Master) decide(row uint32, s *mesospb.TaskStatus) {
 	f := m.frameworkOf[m.tasks.rows.at(row).framework]
 	m.setState(row, s.GetState())
 	m.remember(row, s)
-	m.countCause(s)
-	m.tellFramework(f, updateEvent(s))
+	if !m.tasks.rows.at(row).is(disowned) {
+		m.countCause(s)
+		m.tellFramework(f, updateEvent(s))
+	}
 	m.publishTaskUpdated(f, s, m.tasks.rows.at(row).current())
 }
 
@@ -159,8 +162,8 @@ func (m *Master) decide(row uint32, s *mesospb.TaskStatus) {
 func (m *Master) loseTask(row uint32, since time.Time, why string) {
 	t := m.tasks.rows.at(row)
 	f := m.frameworkOf[t.framework]
-	if mesos.Terminal(t.current()) {
-		m.retire(row)
+	if mesos.Terminal(t.current()) || t.is(disowned) {
+		m.endTask(row, mesospb.TaskState_TASK_LOST, mesospb.TaskStatus_REASON_AGENT_REMOVED, why)
 		return
 	}
 	state := f.orLost(mesospb.TaskState_TASK_UNREACHABLE)

@@ -39,6 +39,11 @@ func (m *Master) statusUpdate(a *agent, u *linkpb.StatusUpdate) {
 	row, ok := m.activeTask(f, mesos.TaskID(s.GetTaskId().GetValue()))
 	if ok && m.tasks.rows.at(row).agent != a.handle {
 		m.invalidUpdate(s, "the task is on another agent than "+string(a.id))
+		m.tellAgent(a, acknowledgeEvent(f.id, s.GetTaskId(), s.GetUuid())) // or it would repeat it for ever
+		return
+	}
+	if ok && m.tasks.rows.at(row).is(disowned) {
+		m.hush(a, f, row, u)
 		return
 	}
 	m.tellFramework(f, updateEvent(s)) // of an unknown task, too: its agent repeats it until it is acknowledged
@@ -48,6 +53,24 @@ func (m *Master) statusUpdate(a *agent, u *linkpb.StatusUpdate) {
 	}
 	m.count.statusUpdates.valid++
 	m.record(f, row, u)
+}
+
+// hush takes the place of a scheduler that was told that a task is over: it may
+// have begun another one of that name. An agent of Mesos that restarts ends such
+// tasks, and says nothing of them (mesos-api 19.4).
+func (m *Master) hush(a *agent, f *framework, row uint32, u *linkpb.StatusUpdate) {
+	s := u.GetStatus()
+	m.record(f, row, u)
+	m.tellAgent(a, acknowledgeEvent(f.id, s.GetTaskId(), s.GetUuid()))
+	if mesos.Terminal(s.GetState()) {
+		m.retire(row)
+	}
+}
+
+func acknowledgeEvent(f mesos.FrameworkID, task *mesospb.TaskID, uuid []byte) *linkpb.Event {
+	return &linkpb.Event{Type: linkpb.Event_ACKNOWLEDGE.Enum(), Acknowledge: &linkpb.Acknowledge{
+		FrameworkId: frameworkID(f), TaskId: task, Uuid: uuid,
+	}}
 }
 
 func named(s mesospb.TaskState) bool { _, ok := mesospb.TaskState_name[int32(s)]; return ok }
@@ -114,9 +137,7 @@ func (m *Master) acknowledge(f *framework, call *schedulerpb.Call_Acknowledge) {
 		}
 	}
 	m.count.acknowledgements.valid++
-	m.tellAgent(a, &linkpb.Event{Type: linkpb.Event_ACKNOWLEDGE.Enum(), Acknowledge: &linkpb.Acknowledge{
-		FrameworkId: frameworkID(f.id), TaskId: call.GetTaskId(), Uuid: call.GetUuid(),
-	}})
+	m.tellAgent(a, acknowledgeEvent(f.id, call.GetTaskId(), call.GetUuid()))
 }
 
 func (m *Master) invalidAcknowledgement(call *schedulerpb.Call_Acknowledge, why string) {
