@@ -129,8 +129,10 @@ func (h *Allocator) changeTotal(a int32, total, goes, comes resources.Resources)
 	x := h.agents.at(a)
 	h.totals.Change(goes.Quantities(), comes.Quantities())
 	h.capacity = h.capacity.Sub(quantities(goes, isKept)).Add(quantities(comes, isKept))
-	h.reserve(comes)
-	h.unreserve(goes)
+	h.keepReserved(total) // before others are left, lest a role go and come back
+	h.countReserved(comes, true)
+	h.countReserved(goes, false)
+	h.leaveReserved(x.spec.Total)
 	x.spec.Total = total
 	x.shared, x.whole = h.shapes.of(pick(total, isShared)), h.shapes.of(pick(total, isOwn))
 	x.gpus = total.Scalar("gpus") > 0

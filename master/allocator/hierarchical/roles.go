@@ -80,24 +80,31 @@ func (h *Allocator) leaveRole(r int32) {
 	}
 }
 
-// reserve counts the reservations in an agent's total for their roles.
-func (h *Allocator) reserve(total resources.Resources) {
-	for i := range total {
-		if total[i].Reserved() {
-			q := total[i : i+1].Quantities()
-			h.consume(h.role(total[i].Role()), &q, true)
+// countReserved counts what is reserved, or is so no more, for the quota of its roles.
+func (h *Allocator) countReserved(r resources.Resources, more bool) {
+	for i := range r {
+		if r[i].Reserved() {
+			q := r[i : i+1].Quantities()
+			h.consume(h.roleNames[r[i].Role()], &q, more)
 		}
 	}
 }
 
-// unreserve takes back what reserve did.
-func (h *Allocator) unreserve(total resources.Resources) {
+// keepReserved: an agent's total is a reason to keep the roles it is reserved for,
+// one for each entry. What a conversion takes from an entry is no entry of its own.
+func (h *Allocator) keepReserved(total resources.Resources) {
 	for i := range total {
 		if total[i].Reserved() {
-			r := h.roleNames[total[i].Role()]
-			q := total[i : i+1].Quantities()
-			h.consume(r, &q, false)
-			h.leaveRole(r)
+			h.role(total[i].Role())
+		}
+	}
+}
+
+// leaveReserved takes back what keepReserved did for a total.
+func (h *Allocator) leaveReserved(total resources.Resources) {
+	for i := range total {
+		if total[i].Reserved() {
+			h.leaveRole(h.roleNames[total[i].Role()])
 		}
 	}
 }
