@@ -67,7 +67,10 @@ func (a *Agent) executorSubscribed(now time.Time, ev ExecutorSubscribed) {
 		return
 	}
 	x.own.subscribed = true
-	a.persist(func(now time.Time) { a.deliver(now, x) }, x.record())
+	a.persist(func(now time.Time) {
+		x.own.welcome = true
+		a.deliver(now, x)
+	}, x.record())
 }
 
 // refuseWork tells an executor that there is nothing for it to do.

@@ -30,6 +30,7 @@ type own struct {
 	info       *mesospb.ExecutorInfo
 	stream     Stream    // its subscription; 0: none
 	subscribed bool      // it has subscribed once
+	welcome    bool      // and that is stored: it may be given tasks
 	served     bool      // it was given a task
 	due        time.Time // when it must have subscribed; zero: it has, or does not run
 	ending     bool      // it is to shut down
@@ -308,7 +309,7 @@ func (a *Agent) tellKill(t *task) {
 
 // deliver gives an executor the tasks that it does not have yet.
 func (a *Agent) deliver(now time.Time, x *executor) {
-	if x.own.stream == 0 && !x.own.builtIn() || x.own.ending || x.phase != running || x.framework.removing {
+	if !x.own.builtIn() && (x.own.stream == 0 || !x.own.welcome) || x.own.ending || x.phase != running || x.framework.removing {
 		return
 	}
 	var ready []*task

@@ -79,7 +79,8 @@ func (a *Agent) rebuildOwn(r *checkpointpb.Executor) {
 	}
 	x := a.addOwn(f, r.GetInfo(), mesos.ContainerID(r.GetContainerId().GetValue()))
 	x.phase, x.beyond = launching, r.GetLimitation()
-	x.own.subscribed, x.own.served, x.own.ending = r.GetSubscribed(), r.GetSubscribed(), r.GetEnding()
+	x.own.subscribed, x.own.welcome, x.own.served = r.GetSubscribed(), r.GetSubscribed(), r.GetSubscribed()
+	x.own.ending = r.GetEnding()
 	if r.Launched != nil {
 		x.phase, x.launched, x.pid = running, unstamp(r.GetLaunched()), r.GetPid()
 	}

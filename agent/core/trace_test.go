@@ -1,6 +1,7 @@
 package core
 
 import (
+	"cmp"
 	"flag"
 	"os"
 	"path/filepath"
@@ -80,8 +81,9 @@ func play(t *testing.T, w *world, line string) []Effect {
 		return w.deliver(registeredEvent(arg(1)))
 	case "disconnected":
 		return w.step(Disconnected{Session: w.session})
-	case "write":
-		return w.write(len(w.pending))
+	case "write": // all, or the oldest few
+		n, err := strconv.Atoi(cmp.Or(arg(1), strconv.Itoa(len(w.pending))))
+		return w.write(must(t, n, err))
 	case "tick":
 		d, err := time.ParseDuration(arg(1))
 		w.now = w.now.Add(must(t, d, err))
