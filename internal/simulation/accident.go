@@ -1,6 +1,10 @@
 package simulation
 
-import "time"
+import (
+	"time"
+
+	agentcore "github.com/soukproject/souk/agent/core"
+)
 
 // plan sets in motion what goes wrong, and what people do meanwhile.
 func (c *Cluster) plan() {
@@ -10,6 +14,7 @@ func (c *Cluster) plan() {
 		c.accident(f.AgentReboot, func() { a.crash(true) })
 		c.accident(f.FullDisk, func() { c.fill(a) })
 	}
+	c.accident(f.ExecutorCrash, c.crashExecutor)
 	c.accident(f.MasterCrash, func() { pick(c, c.masters).crash() })
 	c.accident(f.Expiry, c.expireSomething)
 	c.accident(f.StoreAway, c.loseStore)
@@ -55,6 +60,22 @@ func (c *Cluster) fill(a *agentNode) {
 	c.trace("the disk of %s is full", a.name)
 	a.full = true
 	c.after(c.upTo(10*time.Second), func() { a.full = false })
+}
+
+// crashExecutor ends one that a framework brought, with all that it runs.
+func (c *Cluster) crashExecutor() {
+	var all []*executor
+	for _, a := range c.agents {
+		for _, k := range a.containers {
+			if k.process != nil && k.running {
+				all = append(all, k.process)
+			}
+		}
+	}
+	if len(all) > 0 {
+		c.result[ExecutorCrashes]++
+		pick(c, all).exit(agentcore.End{Known: true, Signal: "Segmentation fault"})
+	}
 }
 
 // expireSomething ends the session of one contender, a leader more often than not.

@@ -28,6 +28,18 @@ type container struct {
 	end     agentcore.End
 	watched int // life of the agent that waits for it; 0: none
 	shy     bool
+	process *executor // nil: its one task
+}
+
+// tasks lists what runs in it.
+func (k *container) tasks() []taskKey {
+	switch {
+	case !k.running:
+		return nil
+	case k.process != nil:
+		return k.process.running()
+	}
+	return []taskKey{k.task}
 }
 
 // A write is a checkpoint on its way to the disk.
@@ -52,12 +64,16 @@ type agentNode struct {
 	writes     []write
 	containers []*container
 	launching  []*agentcore.Launch
-	work       time.Time // when the last container was started
+	folders    []string                       // of persistent volumes, sorted
+	callers    map[agentcore.Stream]*executor // of this life
 }
 
 func newAgentNode(c *Cluster, i int) *agentNode {
 	return &agentNode{process: process{c: c, name: fmt.Sprintf("agent%d", i)}, address: fmt.Sprintf("10.0.0.%d:5051", i+1)}
 }
+
+// host is the name of the machine.
+func (a *agentNode) host() string { return strings.TrimSuffix(a.address, ":5051") }
 
 // id is the one its disk holds, "" if it has none.
 func (a *agentNode) id() string {
@@ -74,7 +90,7 @@ func (a *agentNode) info() *mesospb.AgentInfo {
 		return &mesospb.Resource{Name: &name, Type: mesospb.Value_SCALAR.Enum(), Scalar: &mesospb.Value_Scalar{Value: &v}}
 	}
 	return &mesospb.AgentInfo{
-		Hostname: new(strings.TrimSuffix(a.address, ":5051")),
+		Hostname: new(a.host()),
 		Port:     new(int32(5051)),
 		Resources: []*mesospb.Resource{
 			scalar("cpus", 4), scalar("mem", 4096), scalar("disk", 10000),
@@ -85,6 +101,12 @@ func (a *agentNode) info() *mesospb.AgentInfo {
 		},
 	}
 }
+
+// How long executors have to subscribe.
+const (
+	registrationTimeout   = 20 * time.Second
+	reregistrationTimeout = 5 * time.Second
+)
 
 // start begins a life of the agent process from what the disk holds.
 func (a *agentNode) start() { a.startAfter(false) }
@@ -97,8 +119,10 @@ func (a *agentNode) startAfter(rebooted bool) {
 	a.rebooted = rebooted
 	a.core = agentcore.New(agentcore.Config{
 		Info: a.info(), Version: "1.11.0", Boot: fmt.Sprintf("%s-%d", a.name, a.life),
-		IP: strings.TrimSuffix(a.address, ":5051"), Rand: rand.New(rand.NewPCG(a.c.rng.Uint64(), 1)), Limited: true,
+		IP: a.host(), Rand: rand.New(rand.NewPCG(a.c.rng.Uint64(), 1)), Limited: true,
+		Registration: registrationTimeout, Reregistration: reregistrationTimeout,
 	})
+	a.callers = make(map[agentcore.Stream]*executor)
 	records := a.disk.Records()
 	for i, r := range records {
 		records[i] = clone(a.c, r)
@@ -133,6 +157,9 @@ func (a *agentNode) crash(reboot bool) {
 		return
 	}
 	a.c.trace("%s crashes, reboot=%v", a.name, reboot)
+	if reboot {
+		a.c.result[Reboots]++
+	}
 	for _, w := range a.writes[:a.c.rng.IntN(len(a.writes)+1)] {
 		if a.full {
 			break
@@ -145,7 +172,7 @@ func (a *agentNode) crash(reboot bool) {
 
 // end is the end of a life; only what was durable remains.
 func (a *agentNode) end(reboot bool) {
-	a.c.result.Crashes++
+	a.c.result[Crashes]++
 	a.up = false
 	a.writes = nil
 	for _, l := range a.launching { // helpers on their way: started, or never
@@ -154,6 +181,11 @@ func (a *agentNode) end(reboot bool) {
 		}
 	}
 	a.launching = nil
+	for _, k := range a.containers {
+		if x := k.process; x != nil {
+			a.c.after(a.c.delay(), x.subscribe)
+		}
+	}
 	if reboot {
 		for _, k := range a.containers {
 			k.running = false
@@ -234,6 +266,16 @@ func (a *agentNode) perform(e agentcore.Effect) {
 		a.signal(e)
 	case agentcore.Destroy:
 		a.destroy(e.Container)
+	case agentcore.Abort:
+		a.abort(e.Container)
+	case agentcore.PrepareVolumes:
+		a.prepare(e)
+	case agentcore.Reply:
+		a.callers[e.Stream].answered(e)
+	case agentcore.Tell:
+		a.callers[e.Stream].told(e.Stream, e.Event)
+	case agentcore.HangUp:
+		a.callers[e.Stream].hungUp(e.Stream)
 	case agentcore.Subscribe:
 		a.subscribe(e)
 	case agentcore.Send:
@@ -274,7 +316,7 @@ func (a *agentNode) leave(why string) {
 	}
 	for _, k := range a.containers {
 		if k.running {
-			a.c.violate("%s leaves task %v behind", a.name, k.task)
+			a.c.violate("%s leaves container %s behind", a.name, k.id)
 		}
 	}
 	a.c.trace("%s leaves: %s", a.name, why)
@@ -293,6 +335,7 @@ func (a *agentNode) checkpoint(e agentcore.Checkpoint) {
 			return
 		}
 		if a.full {
+			a.c.result[FullDisks]++
 			a.crash(false)
 			return
 		}
@@ -312,6 +355,7 @@ func (a *agentNode) launch(e *agentcore.Launch) {
 		}
 		a.launching = slices.DeleteFunc(a.launching, func(l *agentcore.Launch) bool { return l == e })
 		if a.c.chance(a.c.faults.LaunchFails) {
+			a.c.result[FailedLaunches]++
 			a.step(agentcore.LaunchFailed{Container: e.Run.Container, Why: "the simulation says so"})
 			return
 		}
@@ -321,25 +365,43 @@ func (a *agentNode) launch(e *agentcore.Launch) {
 	})
 }
 
-// run starts a container: the moment that must not come twice for a task.
+// run starts a container.
 func (a *agentNode) run(e *agentcore.Launch) *container {
-	key := taskKey{e.Run.Framework, mesos.TaskID(e.Task.GetTaskId().GetValue())}
-	if a.c.launched[key] {
-		a.c.violate("task %v was launched twice", key)
-	}
-	a.c.launched[key] = true
-	a.c.result.Launches++
-	a.work = a.c.now
-	h := fnv.New32a()
-	h.Write([]byte(key.task))
-	k := &container{id: e.Run.Container, agent: string(e.Run.Agent), task: key, running: true, shy: h.Sum32()%5 == 0}
+	a.c.result[Launches]++
+	k := &container{id: e.Run.Container, agent: string(e.Run.Agent), task: taskKey{framework: e.Run.Framework}, running: true}
 	a.containers = append(a.containers, k)
-	life, exit := a.c.lifeOf(key, h.Sum32())
+	if e.Executor != nil {
+		a.c.result[Executors]++
+		k.process = newExecutor(a, k, e.Executor)
+		return k
+	}
+	k.task.task = mesos.TaskID(e.Task.GetTaskId().GetValue())
+	a.c.launch(k.task)
+	h := fnv.New32a()
+	h.Write([]byte(k.task.task))
+	k.shy = h.Sum32()%5 == 0
+	life, exit := a.c.lifeOf(k.task, h.Sum32())
 	if life > 0 {
 		a.c.after(life, func() { a.exit(k, agentcore.End{Known: true, Exit: exit}) })
 	}
 	a.c.begun(k)
 	return k
+}
+
+// launch notes the moment that must not come twice for a task.
+func (c *Cluster) launch(key taskKey) {
+	if c.launched[key] {
+		c.violate("task %v was launched twice", key)
+	}
+	c.launched[key] = true
+}
+
+// mint names a call of an executor, or its subscription.
+func (a *agentNode) mint(x *executor) agentcore.Stream {
+	a.c.requests++
+	s := agentcore.Stream(a.c.requests)
+	a.callers[s] = x
+	return s
 }
 
 // exit ends a container, once.
@@ -387,6 +449,51 @@ func (a *agentNode) signal(e agentcore.SendSignal) {
 	}
 	word := map[agentcore.Signal]string{agentcore.Terminate: "Terminated", agentcore.Kill: "Killed"}[e.Signal]
 	a.c.after(a.c.delay(), func() { a.exit(k, agentcore.End{Known: true, Signal: word}) })
+}
+
+// abort comes too late for some.
+func (a *agentNode) abort(id mesos.ContainerID) {
+	i := slices.IndexFunc(a.launching, func(l *agentcore.Launch) bool { return l.Run.Container == id })
+	if i < 0 || a.c.rng.IntN(2) == 0 {
+		return
+	}
+	a.launching = slices.Delete(slices.Clone(a.launching), i, i+1)
+	a.c.result[Aborts]++
+	a.tell(agentcore.LaunchFailed{Container: id, Why: "nobody wants it any more"})
+}
+
+// prepare makes or removes folders, all or none. Who dies meanwhile may have done it.
+func (a *agentNode) prepare(e agentcore.PrepareVolumes) {
+	life := a.life
+	a.c.after(a.c.delay(), func() {
+		if !a.alive(life) && a.c.rng.IntN(2) == 0 {
+			return
+		}
+		why := ""
+		if a.c.chance(a.c.faults.VolumeFails) {
+			why = "the simulation says so"
+			a.c.result[FailedVolumes]++
+		} else {
+			a.arrange(e)
+		}
+		if a.alive(life) {
+			a.step(agentcore.VolumesPrepared{Operation: e.Operation, Why: why})
+		}
+	})
+}
+
+func (a *agentNode) arrange(e agentcore.PrepareVolumes) {
+	a.c.result[Volumes]++
+	for _, v := range e.Create {
+		if i, found := slices.BinarySearch(a.folders, v.Disk.Persistence); !found {
+			a.folders = slices.Insert(a.folders, i, v.Disk.Persistence)
+		}
+	}
+	for _, v := range e.Remove {
+		if i, found := slices.BinarySearch(a.folders, v.Disk.Persistence); found {
+			a.folders = slices.Delete(a.folders, i, i+1)
+		}
+	}
 }
 
 func (a *agentNode) destroy(id mesos.ContainerID) {

@@ -71,8 +71,11 @@ func (c *Cluster) checkAgents() map[taskKey]string {
 			if !k.running {
 				c.violate("%s still has container %s, whose end was never settled", a.name, k.id)
 			}
-			running[k.task] = a.name
+			for _, key := range k.tasks() {
+				running[key] = a.name
+			}
 		}
+		c.checkHoldings(a)
 	}
 	return running
 }
@@ -90,6 +93,7 @@ func (c *Cluster) checkScheduler(s *scheduler, running map[taskKey]string) {
 	if len(s.tasks) < c.opts.Tasks {
 		c.violate("%s launched %d of %d tasks: it starves", s.name, len(s.tasks), c.opts.Tasks)
 	}
+	s.estate.check()
 	for _, r := range s.tasks {
 		key := taskKey{mesos.FrameworkID(s.id.GetValue()), mesos.TaskID(r.id)}
 		where, runs := running[key]
@@ -110,7 +114,7 @@ func (c *Cluster) checkScheduler(s *scheduler, running map[taskKey]string) {
 // runs reports whether a task runs anywhere.
 func (c *Cluster) runs(task string) bool {
 	for _, a := range c.agents {
-		if slices.ContainsFunc(a.containers, func(k *container) bool { return string(k.task.task) == task }) {
+		if slices.ContainsFunc(a.containers, func(k *container) bool { return k.running && string(k.task.task) == task }) {
 			return true
 		}
 	}

@@ -66,7 +66,7 @@ func (b *chronosBrain) heard(e *schedulerpb.Event) {
 	case schedulerpb.Event_OFFERS:
 		b.step(chronoscore.Offers{Offers: e.GetOffers().GetOffers()})
 	case schedulerpb.Event_UPDATE:
-		b.in.c.result.Updates++
+		b.in.c.result[Updates]++
 		b.step(chronoscore.Update{Status: e.GetUpdate().GetStatus()})
 	case schedulerpb.Event_ERROR:
 		b.in.refusedBy(e.GetError().GetMessage())
@@ -183,7 +183,7 @@ func (u *chronosUser) act() {
 		if err != nil {
 			panic(fmt.Sprintf("job of the simulation: %v", err))
 		}
-		u.c.result.Requests++
+		u.c.result[Requests]++
 		b.requests++
 		b.replies[b.requests] = func(err error) {
 			if err != nil {

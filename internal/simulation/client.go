@@ -125,6 +125,7 @@ func (cl *client) call(call *schedulerpb.Call, ordered bool, failed func()) {
 	}
 	c.trace("%s -> %v", cl.name, call.GetType())
 	if c.chance(c.faults.Lose) {
+		c.result[LostMessages]++
 		c.after(c.upTo(2*time.Second), fail)
 		return
 	}
@@ -149,6 +150,7 @@ func (cl *client) call(call *schedulerpb.Call, ordered bool, failed func()) {
 	}
 	c.after(c.delay(), deliver)
 	if c.chance(c.faults.Double) {
+		c.result[DoubledMessages]++
 		c.after(c.delay(), deliver)
 	}
 }

@@ -40,9 +40,11 @@ type Faults struct {
 	Lose, Double, Reorder float64 // of a message on the link or a call
 	CrashAtEffect         float64 // of a process, between two effects
 	LaunchFails           float64 // of a container
+	VolumeFails           float64 // to be made or removed
 	AnswerLost            float64 // of a write to the store that was done
 	AgentCrash            time.Duration
 	AgentReboot           time.Duration
+	ExecutorCrash         time.Duration
 	FullDisk              time.Duration // of an agent
 	MasterCrash           time.Duration
 	InstanceCrash         time.Duration // of a framework's process
@@ -70,8 +72,8 @@ func draw(rng *rand.Rand) Faults {
 		return least + time.Duration(rng.ExpFloat64()*float64(least))
 	}
 	return Faults{
-		Lose: some(0.05), Double: some(0.1), Reorder: some(0.1), CrashAtEffect: some(0.02), LaunchFails: some(0.1), AnswerLost: some(0.1),
-		AgentCrash: every(20 * time.Second), AgentReboot: every(60 * time.Second), FullDisk: every(60 * time.Second),
+		Lose: some(0.05), Double: some(0.1), Reorder: some(0.1), CrashAtEffect: some(0.02), LaunchFails: some(0.1), VolumeFails: some(0.2), AnswerLost: some(0.1),
+		ExecutorCrash: every(15 * time.Second), AgentCrash: every(20 * time.Second), AgentReboot: every(60 * time.Second), FullDisk: every(60 * time.Second),
 		MasterCrash: every(25 * time.Second), InstanceCrash: every(20 * time.Second),
 		Expiry: every(20 * time.Second), StoreAway: every(40 * time.Second),
 		Cut: every(8 * time.Second), Isolate: every(30 * time.Second), Jump: every(40 * time.Second), Operate: every(5 * time.Second),
@@ -130,7 +132,7 @@ func Run(opts Options) (Result, error) {
 	if c.converge(c.now.Add(c.opts.Heal)) {
 		c.stayCalm()
 	}
-	c.result.Seconds = int(c.now.Sub(c.start).Seconds())
+	c.result[Seconds] = int(c.now.Sub(c.start).Seconds())
 	if c.failed != nil {
 		return c.result, c.failed
 	}

@@ -69,11 +69,12 @@ func (e *election) expire(of contender) {
 		return
 	}
 	s := e.line[i]
-	e.c.result.Expiries++
+	e.c.result[Expiries]++
 	e.vacate(s.of, s.life)
 	notice := e.c.delay()
 	if e.c.rng.IntN(3) == 0 {
 		notice = e.c.upTo(2 * sessionTimeout)
+		e.c.result[LateNotices]++
 	}
 	e.c.after(notice, func() {
 		if s.of.alive(s.life) {

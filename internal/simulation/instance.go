@@ -77,7 +77,7 @@ func (in *instance) elected(*seat) {
 			return
 		}
 		in.c.trace("%s leads", in.name)
-		in.c.result.Reigns++
+		in.c.result[Reigns]++
 		in.writer = &writer{p: &in.process, disk: &r.disk, epoch: epoch, fail: in.die}
 		if in.brain = in.of.wake(in, list); in.brain != nil {
 			in.client = in.c.connect(fmt.Sprintf("%s-%d", in.name, in.life), in.brain)
@@ -93,7 +93,7 @@ func (in *instance) die(why string) {
 	if !in.up {
 		return
 	}
-	in.c.result.Crashes++
+	in.c.result[Crashes]++
 	in.c.trace("%s dies %s", in.name, why)
 	in.up, in.brain = false, nil
 	if in.client != nil {
@@ -129,6 +129,7 @@ func (in *instance) rearm() {
 func (in *instance) jump(d time.Duration) {
 	in.c.trace("%s: its clock jumps by %v", in.name, d)
 	in.skew += d
+	in.c.result[Jumps]++
 	in.of.ahead = max(in.of.ahead, in.skew)
 	if in.brain != nil {
 		in.brain.tick()

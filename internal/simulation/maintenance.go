@@ -66,7 +66,7 @@ func (j *janitor) next() {
 func (j *janitor) work(over bool) {
 	if j.since.IsZero() {
 		j.since = j.c.now
-		j.c.result.Downs++
+		j.c.result[Downs]++
 	}
 	runs := false
 	for _, k := range j.on.containers {
@@ -99,7 +99,7 @@ func (j *janitor) written() *registrypb.Maintenance_Machine {
 
 // asked answers inverse offers, one way or the other.
 func (s *scheduler) asked(o *mesospb.InverseOffer) {
-	s.c.result.Asked++
+	s.c.result[Asked]++
 	ids, filters := []*mesospb.OfferID{o.GetId()}, &mesospb.Filters{RefuseSeconds: new(float64(s.c.rng.IntN(20)))}
 	if s.c.rng.IntN(2) == 0 {
 		s.send(&schedulerpb.Call{Type: schedulerpb.Call_ACCEPT_INVERSE_OFFERS.Enum(),

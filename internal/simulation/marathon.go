@@ -62,7 +62,7 @@ func (b *marathonBrain) heard(e *schedulerpb.Event) {
 	case schedulerpb.Event_OFFERS:
 		b.step(marathoncore.Offered{Offers: e.GetOffers().GetOffers()})
 	case schedulerpb.Event_UPDATE:
-		b.in.c.result.Updates++
+		b.in.c.result[Updates]++
 		b.tokens++
 		b.updates[b.tokens] = e.GetUpdate().GetStatus()
 		b.step(marathoncore.Updated{Token: b.tokens, Status: e.GetUpdate().GetStatus()})
@@ -192,7 +192,7 @@ func (u *marathonUser) act() {
 	if !ok {
 		return
 	}
-	u.c.result.Requests++
+	u.c.result[Requests]++
 	after := maps.Clone(before)
 	if w.count != unchanged {
 		after[w.count] = true

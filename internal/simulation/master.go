@@ -74,7 +74,7 @@ func (m *masterNode) elected(*seat) {
 }
 
 func (m *masterNode) lead(held *registrypb.Registry) {
-	m.c.result.Reigns++
+	m.c.result[Reigns]++
 	m.writer = &writer{p: &m.process, disk: &m.c.registry.disk, epoch: m.epoch, fail: m.die}
 	m.core = m.newCore(rand.New(rand.NewPCG(m.c.rng.Uint64(), 2)))
 	m.retired = make(map[string]bool)
@@ -133,7 +133,7 @@ func (m *masterNode) die(why string) {
 		return
 	}
 	c := m.c
-	c.result.Crashes++
+	c.result[Crashes]++
 	c.trace("%s dies %s", m.name, why)
 	m.up, m.core = false, nil
 	for _, id := range slices.Sorted(maps.Keys(m.links)) {

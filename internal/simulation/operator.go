@@ -44,7 +44,7 @@ func (o *operator) call(call *masterpb.Call, granted func()) {
 	if m == nil {
 		return
 	}
-	o.c.result.Requests++
+	o.c.result[Requests]++
 	o.c.trace("operator asks %s for %v", m.name, call)
 	m.ask(
 		func(r mastercore.Request) mastercore.Event { return mastercore.Operated{Request: r, Call: call} },
@@ -150,7 +150,7 @@ func (o *operator) bury(id string) {
 // its id and has another by now is buried. Nobody but an operator can say that
 // it will never be back. It reports whether there was nothing to do.
 func (o *operator) tidyUp() bool {
-	before := o.c.result.Requests
+	before := o.c.result[Requests]
 	now := make(map[string]bool)
 	for i, a := range o.c.agents {
 		id := a.id()
@@ -169,7 +169,7 @@ func (o *operator) tidyUp() bool {
 	for _, q := range slices.Clone(o.c.registry.held.GetQuotas()) {
 		o.limit(q.GetRole(), 0)
 	}
-	return o.c.result.Requests == before && o.master() != nil
+	return o.c.result[Requests] == before && o.master() != nil
 }
 
 // check looks whether the store holds what was granted.

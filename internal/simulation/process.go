@@ -58,4 +58,10 @@ func (p *process) arm(at time.Time, ok bool, tick func()) {
 }
 
 // crashing reports whether the process dies between two effects.
-func (p *process) crashing(chance float64) bool { return p.c.chance(p.c.faults.CrashAtEffect * chance) }
+func (p *process) crashing(chance float64) bool {
+	crashes := p.up && p.c.chance(p.c.faults.CrashAtEffect*chance)
+	if crashes {
+		p.c.result[EffectCrashes]++
+	}
+	return crashes
+}

@@ -35,10 +35,17 @@ type scheduler struct {
 	id    *mesospb.FrameworkID
 	link  *client
 	tasks []*record
+
+	estate  estate
+	builder bool // it reserves resources and makes volumes
+	crewed  bool // it runs tasks under executors of its own, and in groups
 }
 
 func newScheduler(c *Cluster, i int) *scheduler {
-	return &scheduler{c: c, name: fmt.Sprintf("framework%d", i), aware: i%2 == 0}
+	s := &scheduler{c: c, name: fmt.Sprintf("framework%d", i), aware: i%2 == 0}
+	s.estate.s = s
+	s.builder, s.crewed = c.rng.IntN(2) == 0, c.rng.IntN(2) == 0
+	return s
 }
 
 // failoverTimeout is short for one who is to leave.
@@ -72,6 +79,7 @@ func (s *scheduler) start() { s.link = s.c.connect(s.name, s) }
 // leave ends a scheduler for good; what it launched is for the master to end.
 func (s *scheduler) leave() {
 	s.left = true
+	s.c.result[Departures]++
 	s.link.close()
 }
 
@@ -100,6 +108,8 @@ func (s *scheduler) heard(e *schedulerpb.Event) {
 		}
 	case schedulerpb.Event_UPDATE:
 		s.updated(e.GetUpdate().GetStatus())
+	case schedulerpb.Event_UPDATE_OPERATION_STATUS:
+		s.estate.updated(e.GetUpdateOperationStatus().GetStatus())
 	case schedulerpb.Event_ERROR:
 		if m := e.GetError().GetMessage(); m != "Framework failed over" {
 			s.c.violate("%s: ERROR %s", s.name, m)
@@ -131,38 +141,95 @@ func (s *scheduler) reconcile(st *stream) {
 		s.send(&schedulerpb.Call{Type: schedulerpb.Call_RECONCILE.Enum(), Reconcile: &schedulerpb.Call_Reconcile{Tasks: ask}})
 	}
 	s.send(reconcile(nil))
+	s.estate.reconcile()
 	s.c.after(20*time.Second, func() { s.reconcile(st) })
 }
 
-// offered launches up to three tasks, or declines.
+// offered uses an offer, or declines it.
 func (s *scheduler) offered(o *mesospb.Offer) {
-	room := 0
-	for _, r := range o.GetResources() {
-		if r.GetName() == "cpus" {
-			room = int(r.GetScalar().GetValue())
-		}
+	var ops []*mesospb.Offer_Operation
+	var volume *mesospb.Resource
+	if s.builder {
+		ops, volume = s.estate.develop(o)
 	}
-	n := min(room, s.c.opts.Tasks-len(s.tasks), 1+s.c.rng.IntN(3))
-	if n <= 0 || s.c.rng.IntN(8) == 0 {
-		s.send(&schedulerpb.Call{
-			Type:    schedulerpb.Call_DECLINE.Enum(),
-			Decline: &schedulerpb.Call_Decline{OfferIds: []*mesospb.OfferID{o.GetId()}, Filters: &mesospb.Filters{RefuseSeconds: new(float64(s.c.rng.IntN(10)))}},
-		})
+	if s.c.rng.IntN(8) > 0 {
+		ops = append(ops, s.launch(o, volume)...)
+	}
+	if len(ops) == 0 {
+		s.send(decline([]string{o.GetId().GetValue()}, time.Duration(s.c.rng.IntN(10))*time.Second))
 		return
+	}
+	s.send(&schedulerpb.Call{
+		Type:   schedulerpb.Call_ACCEPT.Enum(),
+		Accept: &schedulerpb.Call_Accept{OfferIds: []*mesospb.OfferID{o.GetId()}, Operations: ops},
+	})
+}
+
+// launch launches up to three tasks in one of the ways there are; the first may use a volume.
+func (s *scheduler) launch(o *mesospb.Offer, volume *mesospb.Resource) []*mesospb.Offer_Operation {
+	n := min(s.room(o), s.c.opts.Tasks-len(s.tasks), 1+s.c.rng.IntN(3))
+	if n <= 0 {
+		return nil
 	}
 	var tasks []*mesospb.TaskInfo
 	for range n {
 		tasks = append(tasks, s.task(o))
 	}
-	s.send(&schedulerpb.Call{
-		Type: schedulerpb.Call_ACCEPT.Enum(),
-		Accept: &schedulerpb.Call_Accept{
-			OfferIds: []*mesospb.OfferID{o.GetId()},
-			Operations: []*mesospb.Offer_Operation{{
-				Type: mesospb.Offer_Operation_LAUNCH.Enum(), Launch: &mesospb.Offer_Operation_Launch{TaskInfos: tasks},
-			}},
-		},
-	})
+	if volume != nil {
+		tasks[0].Resources = append(tasks[0].Resources, volume)
+	}
+	way := 0
+	if s.crewed {
+		way = s.c.rng.IntN(4)
+	}
+	switch way {
+	case 1:
+		for _, t := range tasks {
+			t.Command, t.Executor = nil, s.executor(o, "executor")
+		}
+	case 2:
+		return []*mesospb.Offer_Operation{{
+			Type: mesospb.Offer_Operation_LAUNCH_GROUP.Enum(), LaunchGroup: &mesospb.Offer_Operation_LaunchGroup{
+				Executor: s.executor(o, "group"), TaskGroup: &mesospb.TaskGroupInfo{Tasks: tasks},
+			},
+		}}
+	}
+	return []*mesospb.Offer_Operation{{
+		Type: mesospb.Offer_Operation_LAUNCH.Enum(), Launch: &mesospb.Offer_Operation_Launch{TaskInfos: tasks},
+	}}
+}
+
+// room is how many tasks an offer has room for, beside an executor.
+func (s *scheduler) room(o *mesospb.Offer) int {
+	cpus := 0.0
+	for _, r := range o.GetResources() {
+		if r.GetName() == "cpus" && len(r.GetReservations()) == 0 {
+			cpus = r.GetScalar().GetValue()
+		}
+	}
+	if s.crewed {
+		cpus -= executorCPUs
+	}
+	return int(cpus)
+}
+
+// executorCPUs is what an executor has for itself.
+const executorCPUs = 0.1
+
+// executor is the same each time it is needed for an offer of the same role.
+func (s *scheduler) executor(o *mesospb.Offer, id string) *mesospb.ExecutorInfo {
+	return &mesospb.ExecutorInfo{
+		Type: mesospb.ExecutorInfo_CUSTOM.Enum(), ExecutorId: &mesospb.ExecutorID{Value: &id}, FrameworkId: s.id,
+		Command:   &mesospb.CommandInfo{Value: new("serve")},
+		Resources: []*mesospb.Resource{amount(o, "cpus", executorCPUs), amount(o, "mem", 32), amount(o, "disk", 1)},
+	}
+}
+
+// amount is so much of an offer.
+func amount(o *mesospb.Offer, name string, v float64) *mesospb.Resource {
+	return &mesospb.Resource{
+		Name: &name, Type: mesospb.Value_SCALAR.Enum(), Scalar: &mesospb.Value_Scalar{Value: &v}, AllocationInfo: o.GetAllocationInfo(),
+	}
 }
 
 // task makes one of a CPU, and remembers it before anybody hears of it.
@@ -172,15 +239,9 @@ func (s *scheduler) task(o *mesospb.Offer) *mesospb.TaskInfo {
 	if s.c.rng.IntN(4) == 0 {
 		s.c.after(time.Duration(s.c.rng.IntN(180000))*time.Millisecond, func() { s.kill(r) })
 	}
-	scalar := func(name string, v float64) *mesospb.Resource {
-		return &mesospb.Resource{
-			Name: &name, Type: mesospb.Value_SCALAR.Enum(), Scalar: &mesospb.Value_Scalar{Value: &v},
-			AllocationInfo: o.GetAllocationInfo(),
-		}
-	}
 	return &mesospb.TaskInfo{
 		Name: &r.id, TaskId: &mesospb.TaskID{Value: &r.id}, AgentId: o.GetAgentId(),
-		Resources: []*mesospb.Resource{scalar("cpus", 1), scalar("mem", 128)},
+		Resources: []*mesospb.Resource{amount(o, "cpus", 1), amount(o, "mem", 128)},
 		Command:   &mesospb.CommandInfo{Value: new("work")},
 	}
 }
@@ -198,7 +259,7 @@ func (s *scheduler) kill(r *record) {
 }
 
 func (s *scheduler) updated(status *mesospb.TaskStatus) {
-	s.c.result.Updates++
+	s.c.result[Updates]++
 	i := slices.IndexFunc(s.tasks, func(r *record) bool { return r.id == status.GetTaskId().GetValue() })
 	if i < 0 {
 		s.c.violate("%s: update of a task it never launched: %s", s.name, status.GetTaskId().GetValue())

@@ -63,7 +63,7 @@ func TestCalm(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if result.Launches != 20 || result.Crashes != 0 || result.Reigns != 1 {
+	if result[Launches] != 20 || result[Crashes] != 0 || result[Reigns] != 1 {
 		t.Errorf("Run(calm) = %+v, want 20 launches, no crash and one leader", result)
 	}
 }
@@ -94,7 +94,7 @@ func TestFrameworksTakePart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if result.Launches < 20+2+int(calm/tickPeriod) || result.Reigns != 3 || result.Crashes != 0 {
+	if result[Launches] < 20+2+int(calm/tickPeriod) || result[Reigns] != 3 || result[Crashes] != 0 {
 		t.Errorf("Run(calm, both) = %+v, want more launches than without, three leaders and no crash", result)
 	}
 }

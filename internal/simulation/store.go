@@ -30,6 +30,7 @@ type outcome int
 const (
 	written outcome = iota
 	refused         // another leader has taken over
+	failed          // it was not done, and the store says so
 	unknown         // no answer; it may have been done
 )
 
@@ -38,7 +39,8 @@ const (
 type disk struct {
 	c     *Cluster
 	fence fence
-	away  bool
+	away  bool // nobody reaches it
+	full  bool // it takes nothing
 }
 
 // write does apply under an epoch, or not, and tells in its time.
@@ -52,13 +54,19 @@ func (d *disk) write(p *process, epoch uint64, apply func(), then func(outcome))
 		switch {
 		case d.away:
 			answer, at = unknown, storeTimeout
+			d.c.result[AwayStores]++
+		case d.full:
+			answer = failed
+			d.c.result[FullStores]++
 		case !d.fence.admits(epoch):
 			answer = refused
+			d.c.result[RefusedWrites]++
 		default:
-			d.c.result.Writes++
+			d.c.result[Writes]++
 			apply()
 			if d.c.chance(d.c.faults.AnswerLost) {
 				answer, at = unknown, storeTimeout
+				d.c.result[LostAnswers]++
 			}
 		}
 		d.c.after(at, func() {

@@ -16,7 +16,7 @@ func (c *Cluster) trace(format string, args ...any) {
 
 // traceEvent notes a step.
 func (c *Cluster) traceEvent(who string, ev any) {
-	c.result.Steps++
+	c.result[Steps]++
 	if c.opts.Trace != nil {
 		c.trace("%s <- %s", who, describe(ev))
 	}
@@ -46,7 +46,7 @@ var addresses = regexp.MustCompile(`0x[0-9a-f]{6,}`)
 // step. That costs more than the step, so not every one is: a break stays to be
 // seen later, and a replay with a trace finds the first.
 func (c *Cluster) examine() bool {
-	return c.opts.Trace != nil || c.result.Steps%examineEvery == 0
+	return c.opts.Trace != nil || c.result[Steps]%examineEvery == 0
 }
 
 const examineEvery = 23

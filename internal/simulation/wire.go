@@ -16,6 +16,7 @@ type pipe struct{ last time.Time }
 // push sends do through the pipe, with the faults of the cluster if faulty.
 func (p *pipe) push(c *Cluster, faulty bool, do func()) {
 	if faulty && c.chance(c.faults.Lose) {
+		c.result[LostMessages]++
 		return
 	}
 	at := c.now.Add(c.delay())
@@ -24,9 +25,12 @@ func (p *pipe) push(c *Cluster, faulty bool, do func()) {
 			at = p.last
 		}
 		p.last = at
+	} else if at.Before(p.last) {
+		c.result[LateMessages]++
 	}
 	c.at(at, do)
 	if faulty && c.chance(c.faults.Double) {
+		c.result[DoubledMessages]++
 		c.at(at.Add(c.delay()), do)
 	}
 }
@@ -127,7 +131,7 @@ func (c *Cluster) tellMaster(l *link) {
 
 // cutSomething breaks one connection.
 func (c *Cluster) cutSomething() {
-	c.result.Cuts++
+	c.result[Cuts]++
 	if c.rng.IntN(2) == 0 {
 		if a := c.agents[c.rng.IntN(len(c.agents))]; a.link != nil {
 			c.trace("cut %s", a.name)
@@ -150,7 +154,7 @@ func (c *Cluster) isolate() {
 		return
 	}
 	c.trace("%s is isolated", a.name)
-	c.result.Cuts++
+	c.result[Isolations]++
 	a.isolated = true
 	if a.link != nil {
 		c.cutLink(a.link)

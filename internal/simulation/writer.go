@@ -42,6 +42,9 @@ func (w *writer) answered(group []pending, answer outcome) {
 	case refused:
 		w.fail("another leader has taken over its store")
 		return
+	case failed:
+		w.fail("the store has no room")
+		return
 	case unknown:
 		w.fail("the store does not answer")
 		return

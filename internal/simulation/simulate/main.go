@@ -48,7 +48,7 @@ func one(seed uint64, trace bool) error {
 		opts.Trace = func(line string) { fmt.Println(line) }
 	}
 	result, err := simulation.Run(opts)
-	fmt.Printf("seed %d: %+v\n", seed, result)
+	fmt.Printf("seed %d: %v\n", seed, result)
 	return err
 }
 
@@ -76,6 +76,6 @@ func many(ctx context.Context, first, n uint64, workers int) error {
 		})
 	}
 	wg.Wait()
-	fmt.Printf("%d seeds in %v, %d violations: %+v\n", min(next.Load(), n), time.Since(start).Round(time.Second), len(failures), total)
+	fmt.Printf("%d seeds in %v, %d violations: %v\n", min(next.Load(), n), time.Since(start).Round(time.Second), len(failures), total)
 	return errors.Join(failures[:min(len(failures), 50)]...)
 }
