@@ -19,15 +19,15 @@ func (m *Master) adopt(a *agent, s *linkpb.Subscribe, first bool) {
 	for _, info := range s.GetFrameworks() {
 		known[mesos.FrameworkID(info.GetId().GetValue())] = info
 	}
-	over := map[mesos.FrameworkID]bool{} // told once to shut down
-	owner := func(id *mesospb.FrameworkID) *framework {
-		f := m.ownerOf(mesos.FrameworkID(id.GetValue()), known)
-		if f == nil || !f.completed {
-			return f
+	told := map[mesos.FrameworkID]bool{} // to shut down a framework
+	owner := func(name *mesospb.FrameworkID) *framework {
+		id := mesos.FrameworkID(name.GetValue())
+		if !m.over(id) {
+			return m.ownerOf(id, known)
 		}
-		if !over[f.id] {
-			over[f.id] = true
-			m.shutDown(f.id, a)
+		if !told[id] {
+			told[id] = true
+			m.shutDown(id, a)
 		}
 		return nil
 	}

@@ -20,6 +20,11 @@ func (m *Master) called(ev Called) {
 		return
 	}
 	m.count.calls[ev.Call.GetType()]++
+	if ev.Call.GetType() == schedulerpb.Call_TEARDOWN {
+		m.count.messages["unregister_framework"]++
+		m.tearDown(f, ev.Request, 202)
+		return
+	}
 	code, text := m.call(f, ev.Call)
 	m.do(Reply{Request: ev.Request, Code: code, Text: text})
 }
@@ -41,12 +46,9 @@ func (m *Master) admissible(f *framework, ev Called) (code int, text string) {
 	return 0, ""
 }
 
-// call serves one call of a connected framework.
+// call serves one call of a connected framework, other than TEARDOWN.
 func (m *Master) call(f *framework, c *schedulerpb.Call) (code int, text string) {
 	switch c.GetType() {
-	case schedulerpb.Call_TEARDOWN:
-		m.count.messages["unregister_framework"]++
-		m.removeFramework(f)
 	case schedulerpb.Call_ACCEPT:
 		m.accept(f, c.GetAccept())
 	case schedulerpb.Call_DECLINE:

@@ -81,12 +81,12 @@ func (m *Master) subscribed(ev Subscribed) {
 	id := mesos.FrameworkID(info.GetId().GetValue())
 	f := m.frameworks[id]
 	switch {
+	case m.over(id):
+		m.rejectStream(ev.Stream, "Framework has been removed")
 	case f == nil && m.welcome(id, ev):
 	case f == nil:
 		m.count.messages["register_framework"]++
 		m.newFramework(info, want, ev.Stream)
-	case f.completed:
-		m.rejectStream(ev.Stream, "Framework has been removed")
 	case f.info.GetPrincipal() != info.GetPrincipal():
 		m.rejectStream(ev.Stream, "Changing framework's principal is not allowed.")
 	case m.welcome(id, ev):

@@ -236,7 +236,7 @@ func (m *Master) operationUpdate(a *agent, u *linkpb.OperationUpdate) {
 	switch f := m.frameworks[op.framework]; {
 	case s.Uuid == nil:
 		m.forgetOperation(op)
-	case f != nil && f.completed:
+	case m.over(op.framework):
 		m.acknowledgeToAgent(op)
 	case f != nil:
 		m.tellFramework(f, operationEvent(s))
@@ -339,7 +339,7 @@ func (m *Master) adoptOperation(a *agent, uuid operationID, x *mesospb.Operation
 		m.addOperation(op)
 	}
 	m.recordOperation(op, x.GetLatestStatus())
-	if f := m.frameworks[op.framework]; f != nil && f.completed && op.latest.Uuid != nil {
+	if m.over(op.framework) && op.latest.Uuid != nil {
 		m.acknowledgeToAgent(op)
 	}
 }

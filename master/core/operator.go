@@ -62,6 +62,5 @@ func (m *Master) teardown(request Request, call *masterpb.Call_Teardown) {
 		m.reply(request, 400, "No framework found with specified ID")
 		return
 	}
-	m.removeFramework(f)
-	m.reply(request, 200, "")
+	m.tearDown(f, request, 200)
 }

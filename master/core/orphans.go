@@ -21,6 +21,7 @@ const orphanGrace = 10 * time.Second
 type orphan struct {
 	since   time.Time
 	timeout time.Duration
+	removed bool // it was torn down: neither its scheduler nor its tasks are taken in
 }
 
 func (o orphan) over() time.Time { return o.since.Add(o.timeout) }
@@ -28,6 +29,12 @@ func (o orphan) over() time.Time { return o.since.Add(o.timeout) }
 // Events that follow a write.
 type (
 	orphaned struct{} // only for the order of writes
+	// tornDown: somebody who wants to know has ended a framework.
+	tornDown struct {
+		id      mesos.FrameworkID
+		request Request
+		code    int
+	}
 	// welcomed: the scheduler of an orphan is back.
 	welcomed struct {
 		id mesos.FrameworkID
@@ -36,12 +43,19 @@ type (
 )
 
 func (orphaned) event() {}
+func (tornDown) event() {}
 func (welcomed) event() {}
 
+// recoverOrphans takes in what earlier masters wrote, whose clocks may have been
+// ahead: a time that is still to come would keep an orphan until then.
 func (m *Master) recoverOrphans(list []*registrypb.Orphan) {
 	for _, x := range list {
+		since := time.Unix(0, x.GetSince().GetNanoseconds())
+		if since.After(m.now) {
+			since = m.now
+		}
 		m.orphans[mesos.FrameworkID(x.GetId().GetValue())] = orphan{
-			since: time.Unix(0, x.GetSince().GetNanoseconds()), timeout: time.Duration(x.GetTimeout().GetNanoseconds()),
+			since: since, timeout: time.Duration(x.GetTimeout().GetNanoseconds()), removed: x.GetRemoved(),
 		}
 	}
 }
@@ -83,6 +97,29 @@ func (m *Master) orphanTimedOut(f *framework) {
 	o := orphan{since: f.away, timeout: failoverTimeout(f.info)}
 	m.orphans[f.id] = o
 	m.persistThen(orphaned{}, orphanOp(f.id, &o))
+}
+
+// tearDown ends a framework once that is written down: whoever leads next must not
+// take it in again from an agent that was away.
+func (m *Master) tearDown(f *framework, request Request, code int) {
+	m.persistThen(tornDown{f.id, request, code}, orphanOp(f.id, &orphan{since: m.now, removed: true}))
+}
+
+func (m *Master) tornDown(ev tornDown) {
+	m.orphans[ev.id] = orphan{since: m.now, removed: true}
+	if f := m.frameworks[ev.id]; f != nil && !f.completed {
+		m.removeFramework(f)
+	}
+	m.reply(ev.request, ev.code, "")
+}
+
+// over reports whether a framework was removed, by this master or torn down at
+// another one.
+func (m *Master) over(id mesos.FrameworkID) bool {
+	if f := m.frameworks[id]; f != nil {
+		return f.completed
+	}
+	return m.orphans[id].removed
 }
 
 // welcome strikes an orphan off before its scheduler hears that it is subscribed.
@@ -142,6 +179,9 @@ func orphanOp(id mesos.FrameworkID, o *orphan) *registrypb.Operation {
 	x := &registrypb.Orphan{Id: frameworkID(id)}
 	if o != nil {
 		x.Since, x.Timeout = timeInfo(o.since), &mesospb.DurationInfo{Nanoseconds: new(int64(o.timeout))}
+		if o.removed {
+			x.Removed = new(true)
+		}
 	}
 	return &registrypb.Operation{Type: registrypb.Operation_SET_ORPHANS.Enum(), Orphans: []*registrypb.Orphan{x}}
 }

@@ -104,6 +104,8 @@ func (m *Master) persisted(ev Persisted) {
 	case tookDown:
 		m.tookDown(then)
 	case orphaned:
+	case tornDown:
+		m.tornDown(then)
 	case welcomed:
 		m.welcomed(then)
 	}

@@ -278,6 +278,9 @@ func (s *scenario) elect(t *testing.T, a args) {
 		}
 		r.Quotas = append(r.Quotas, &quotapb.QuotaConfig{Role: new(role), Limits: map[string]*mesospb.Value_Scalar{"cpus": {Value: new(value)}}})
 	}
+	for _, x := range a.named["removed"] {
+		r.Orphans = append(r.Orphans, &registrypb.Orphan{Id: frameworkID(mesos.FrameworkID(s.streams[x].id)), Since: timeInfo(s.now), Removed: new(true)})
+	}
 	for _, x := range a.named["orphan"] {
 		name, ago, _ := strings.Cut(x, ":")
 		d, err := time.ParseDuration(ago)

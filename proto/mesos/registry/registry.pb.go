@@ -455,15 +455,18 @@ func (x *Maintenance) GetWindows() []*Maintenance_Window {
 	return nil
 }
 
-// Orphan is a framework whose scheduler is away. It is kept beyond the end of the
-// framework, for agents that bring tasks of it later.
+// Orphan is a framework whose scheduler is away, or that was torn down. It is kept
+// beyond the end of the framework, for agents that bring tasks of it later.
 type Orphan struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Id    *v1.FrameworkID        `protobuf:"bytes,1,req,name=id" json:"id,omitempty"`
-	// since is when the scheduler went; unset strikes the orphan off.
+	// since is when the scheduler went, or the framework was torn down; unset strikes
+	// the orphan off.
 	Since *v1.TimeInfo `protobuf:"bytes,2,opt,name=since" json:"since,omitempty"`
 	// timeout is the framework's failover_timeout.
-	Timeout       *v1.DurationInfo `protobuf:"bytes,3,opt,name=timeout" json:"timeout,omitempty"`
+	Timeout *v1.DurationInfo `protobuf:"bytes,3,opt,name=timeout" json:"timeout,omitempty"`
+	// removed: it was torn down, and nothing of it goes on.
+	Removed       *bool `protobuf:"varint,4,opt,name=removed" json:"removed,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -517,6 +520,13 @@ func (x *Orphan) GetTimeout() *v1.DurationInfo {
 		return x.Timeout
 	}
 	return nil
+}
+
+func (x *Orphan) GetRemoved() bool {
+	if x != nil && x.Removed != nil {
+		return *x.Removed
+	}
+	return false
 }
 
 // Registry is all of it, as a new leader recovers it.
@@ -876,11 +886,12 @@ const file_mesos_registry_registry_proto_rawDesc = "" +
 	"\x04down\x18\x02 \x01(\bR\x04down\x1a\x8a\x01\n" +
 	"\x06Window\x12>\n" +
 	"\bmachines\x18\x01 \x03(\v2\".souk.registry.Maintenance.MachineR\bmachines\x12@\n" +
-	"\x0eunavailability\x18\x02 \x02(\v2\x18.mesos.v1.UnavailabilityR\x0eunavailability\"\x8b\x01\n" +
+	"\x0eunavailability\x18\x02 \x02(\v2\x18.mesos.v1.UnavailabilityR\x0eunavailability\"\xa5\x01\n" +
 	"\x06Orphan\x12%\n" +
 	"\x02id\x18\x01 \x02(\v2\x15.mesos.v1.FrameworkIDR\x02id\x12(\n" +
 	"\x05since\x18\x02 \x01(\v2\x12.mesos.v1.TimeInfoR\x05since\x120\n" +
-	"\atimeout\x18\x03 \x01(\v2\x16.mesos.v1.DurationInfoR\atimeout\"\x9d\x03\n" +
+	"\atimeout\x18\x03 \x01(\v2\x16.mesos.v1.DurationInfoR\atimeout\x12\x18\n" +
+	"\aremoved\x18\x04 \x01(\bR\aremoved\"\x9d\x03\n" +
 	"\bRegistry\x12'\n" +
 	"\x04meta\x18\x01 \x01(\v2\x13.souk.registry.MetaR\x04meta\x12,\n" +
 	"\x06agents\x18\x02 \x03(\v2\x14.souk.registry.AgentR\x06agents\x12<\n" +
