@@ -18,6 +18,9 @@ func (c *Cluster) plan() {
 	c.accident(f.MasterCrash, func() { pick(c, c.masters).crash() })
 	c.accident(f.Expiry, c.expireSomething)
 	c.accident(f.StoreAway, c.loseStore)
+	c.accident(f.FullStore, c.fillStore)
+	c.accident(f.Jump, func() { pick(c, c.agents).setClock(c.jump()) })
+	c.accident(f.Jump, func() { pick(c, c.masters).setClock(c.jump()) })
 	c.accident(f.Cut, c.cutSomething)
 	c.accident(f.Isolate, c.isolate)
 	c.accident(f.Operate, c.operator.act)
@@ -78,6 +81,18 @@ func (c *Cluster) crashExecutor() {
 	}
 }
 
+// fillStore has the stores of all take nothing for a while.
+func (c *Cluster) fillStore() {
+	c.trace("the stores are full")
+	full := func(yes bool) {
+		for _, d := range c.disks() {
+			d.full = yes
+		}
+	}
+	full(true)
+	c.after(c.upTo(5*time.Second), func() { full(false) })
+}
+
 // expireSomething ends the session of one contender, a leader more often than not.
 func (c *Cluster) expireSomething() {
 	e := &c.masterElection
@@ -130,7 +145,7 @@ func (c *Cluster) heal() {
 	c.faults = Faults{}
 	c.janitor.until = c.now
 	for _, d := range c.disks() {
-		d.away = false
+		d.away, d.full = false, false
 	}
 	for _, m := range c.masters {
 		m.start()

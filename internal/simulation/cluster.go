@@ -50,6 +50,7 @@ type Faults struct {
 	InstanceCrash         time.Duration // of a framework's process
 	Expiry                time.Duration // of a session with the election
 	StoreAway             time.Duration
+	FullStore             time.Duration
 	Cut                   time.Duration // of a connection
 	Isolate               time.Duration // of an agent's machine from all masters
 	Jump                  time.Duration // of a clock on the wall
@@ -75,7 +76,7 @@ func draw(rng *rand.Rand) Faults {
 		Lose: some(0.05), Double: some(0.1), Reorder: some(0.1), CrashAtEffect: some(0.02), LaunchFails: some(0.1), VolumeFails: some(0.2), AnswerLost: some(0.1),
 		ExecutorCrash: every(15 * time.Second), AgentCrash: every(20 * time.Second), AgentReboot: every(60 * time.Second), FullDisk: every(60 * time.Second),
 		MasterCrash: every(25 * time.Second), InstanceCrash: every(20 * time.Second),
-		Expiry: every(20 * time.Second), StoreAway: every(40 * time.Second),
+		Expiry: every(20 * time.Second), StoreAway: every(40 * time.Second), FullStore: every(60 * time.Second),
 		Cut: every(8 * time.Second), Isolate: every(30 * time.Second), Jump: every(40 * time.Second), Operate: every(5 * time.Second),
 		Maintenance: every(20 * time.Second),
 	}
@@ -186,11 +187,16 @@ func (c *Cluster) boot() {
 	}
 	for i := range c.opts.Schedulers {
 		s := newScheduler(c, i)
-		s.brief = i > 0 && c.opts.Seed%4 == 0 && c.opts.Faults == Faults{}
+		ends := i > 0 && c.opts.Faults == Faults{}
+		s.brief = ends && c.opts.Seed%4 == 0
 		c.schedulers = append(c.schedulers, s)
 		c.after(c.delay(), s.start)
-		if s.brief {
-			c.after(10*time.Second+c.upTo(c.opts.Trouble-10*time.Second), s.leave)
+		end := 10*time.Second + c.upTo(c.opts.Trouble-10*time.Second)
+		switch {
+		case s.brief:
+			c.after(end, func() { s.leave(Departures) })
+		case ends && c.opts.Seed%4 == 2:
+			c.after(end, s.doom)
 		}
 	}
 	some := c.rng.IntN(4)

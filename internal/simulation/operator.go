@@ -145,6 +145,18 @@ func (o *operator) bury(id string) {
 	}, func() { o.gone[id] = true })
 }
 
+// tearDown asks for a framework to be removed until that is granted.
+func (o *operator) tearDown(s *scheduler) {
+	if s.left {
+		return
+	}
+	if s.id != nil {
+		o.call(&masterpb.Call{Type: masterpb.Call_TEARDOWN.Enum(), Teardown: &masterpb.Call_Teardown{FrameworkId: s.id}},
+			func() { s.leave(Teardowns) })
+	}
+	o.c.after(3*time.Second, func() { o.tearDown(s) })
+}
+
 // tidyUp is what an operator does when the network has healed: agents that are
 // not to be kept out work again, quotas go, and an agent whose machine has lost
 // its id and has another by now is buried. Nobody but an operator can say that

@@ -11,12 +11,14 @@ type process struct {
 	up    bool
 	armed time.Time     // when it is to be ticked, in the cluster's time
 	skew  time.Duration // what its clock is ahead
+	set   time.Duration // by how much somebody sets it; whole processes notice when they begin
 }
 
 // begin starts a life.
 func (p *process) begin() {
 	p.life++
 	p.up, p.armed = true, time.Time{}
+	p.skew, p.set = p.skew+p.set, 0
 	p.c.trace("%s starts", p.name)
 }
 
@@ -55,6 +57,14 @@ func (p *process) arm(at time.Time, ok bool, tick func()) {
 			tick()
 		}
 	})
+}
+
+// setClock sets the clock of the machine. A process that has no times but its own
+// goes by how much has passed, and sees what the clock shows in its next life.
+func (p *process) setClock(d time.Duration) {
+	p.c.trace("%s: the clock of its machine jumps by %v", p.name, d)
+	p.c.result[Jumps]++
+	p.set += d
 }
 
 // crashing reports whether the process dies between two effects.

@@ -32,6 +32,7 @@ type scheduler struct {
 	aware bool // PARTITION_AWARE
 	brief bool // it leaves
 	left  bool
+	fate  fate
 	id    *mesospb.FrameworkID
 	link  *client
 	tasks []*record
@@ -76,11 +77,36 @@ func (s *scheduler) info() *mesospb.FrameworkInfo {
 
 func (s *scheduler) start() { s.link = s.c.connect(s.name, s) }
 
+// A fate is what operators have in mind for a framework.
+type fate int
+
+const (
+	spared   fate = iota
+	doomed        // it is torn down when it launches something, or soon
+	tornDown      // that is asked for
+)
+
 // leave ends a scheduler for good; what it launched is for the master to end.
-func (s *scheduler) leave() {
-	s.left = true
-	s.c.result[Departures]++
-	s.link.close()
+func (s *scheduler) leave(how Kind) {
+	if !s.left {
+		s.left = true
+		s.c.result[how]++
+		s.link.close()
+	}
+}
+
+// doom has an operator tear the framework down, at the moment of a launch if
+// there is one.
+func (s *scheduler) doom() {
+	s.fate = doomed
+	s.c.after(10*time.Second, s.tearDown)
+}
+
+func (s *scheduler) tearDown() {
+	if s.fate == doomed {
+		s.fate = tornDown
+		s.c.operator.tearDown(s)
+	}
 }
 
 func (s *scheduler) hungUp() {}
@@ -111,7 +137,10 @@ func (s *scheduler) heard(e *schedulerpb.Event) {
 	case schedulerpb.Event_UPDATE_OPERATION_STATUS:
 		s.estate.updated(e.GetUpdateOperationStatus().GetStatus())
 	case schedulerpb.Event_ERROR:
-		if m := e.GetError().GetMessage(); m != "Framework failed over" {
+		switch m := e.GetError().GetMessage(); {
+		case m == "Framework has been removed" && s.fate == tornDown:
+			s.leave(Teardowns)
+		case m != "Framework failed over":
 			s.c.violate("%s: ERROR %s", s.name, m)
 		}
 	}
@@ -174,6 +203,9 @@ func (s *scheduler) launch(o *mesospb.Offer, volume *mesospb.Resource) []*mesosp
 	var tasks []*mesospb.TaskInfo
 	for range n {
 		tasks = append(tasks, s.task(o))
+	}
+	if s.fate == doomed {
+		s.c.after(s.c.upTo(50*time.Millisecond), s.tearDown)
 	}
 	if volume != nil {
 		tasks[0].Resources = append(tasks[0].Resources, volume)
