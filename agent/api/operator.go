@@ -263,12 +263,22 @@ func getTasks(s core.Snapshot) *agentpb.Response_GetTasks {
 	return list
 }
 
+// userOf is whom a task names to run as, itself or through the executor that it brings.
+func userOf(t *mesospb.TaskInfo) *string {
+	for _, c := range []*mesospb.CommandInfo{t.GetCommand(), t.GetExecutor().GetCommand()} {
+		if c != nil && c.User != nil {
+			return c.User
+		}
+	}
+	return nil
+}
+
 // wireTask is a task as the v1 API shows it; a command task has no executor_id.
 func wireTask(f core.Framework, x core.Executor, t core.Task) *mesospb.Task {
 	task := &mesospb.Task{
 		Name: t.Info.Name, TaskId: t.Info.GetTaskId(), FrameworkId: f.Info.GetId(), AgentId: t.Info.GetAgentId(),
 		State: t.State.Enum(), Resources: t.Info.GetResources(), Statuses: t.Statuses, Labels: t.Info.GetLabels(),
-		Discovery: t.Info.GetDiscovery(), Container: t.Info.GetContainer(), User: t.Info.GetCommand().User,
+		Discovery: t.Info.GetDiscovery(), Container: t.Info.GetContainer(), User: userOf(t.Info),
 		HealthCheck: t.Info.GetHealthCheck(), KillPolicy: t.Info.GetKillPolicy(), Limits: t.Info.GetLimits(),
 	}
 	if !x.BuiltIn {
