@@ -25,6 +25,9 @@ func (a *Agent) refusalOf(f *framework, o order) *refusal {
 				"The checkpointed resources being used by the task or task group are unknown to the agent",
 			}
 		}
+		if why := a.beyondLimits(t); why != "" {
+			return &refusal{f.lostState(), mesospb.TaskStatus_REASON_GC_ERROR, why}
+		}
 		refusal := a.cannot(t, o.group)
 		if refusal != nil && o.group && refusal.reason == mesospb.TaskStatus_REASON_TASK_INVALID {
 			refusal.reason = mesospb.TaskStatus_REASON_TASK_GROUP_INVALID
@@ -34,6 +37,20 @@ func (a *Agent) refusalOf(f *framework, o order) *refusal {
 		}
 	}
 	return nil
+}
+
+// beyondLimits says why a task's limits are for nothing here; "" if they are not
+// (mesos-api 10.1).
+func (a *Agent) beyondLimits(t *mesospb.TaskInfo) string {
+	const text = "%s limits can only be set on tasks launched in Mesos containers when the agent has loaded the 'cgroups/%s' isolator"
+	switch {
+	case a.cfg.Limited:
+	case t.GetLimits()["cpus"] != nil:
+		return fmt.Sprintf(text, "CPU", "cpu")
+	case t.GetLimits()["mem"] != nil:
+		return fmt.Sprintf(text, "Memory", "mem")
+	}
+	return ""
 }
 
 // cannot names the first thing a task asks for that this agent does not do; nil
@@ -135,11 +152,7 @@ func (a *Agent) beyondContainer(t *mesospb.TaskInfo, nested bool) string {
 		}
 	}
 	for _, name := range []string{"cpus", "mem"} {
-		limit, ok := t.GetLimits()[name]
-		switch {
-		case ok && !a.cfg.Limited:
-			return fmt.Sprintf("limit of '%s' needs an agent that isolates containers (--containerizer=runc)", name)
-		case ok && math.IsNaN(limit.GetValue()):
+		if limit, ok := t.GetLimits()[name]; ok && math.IsNaN(limit.GetValue()) {
 			return fmt.Sprintf("limit of '%s' is not a number", name)
 		}
 	}

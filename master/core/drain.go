@@ -7,6 +7,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"github.com/soukproject/souk/master/validation"
 	"github.com/soukproject/souk/proto/mesos"
 	linkpb "github.com/soukproject/souk/proto/mesos/link"
 	mesospb "github.com/soukproject/souk/proto/mesos/v1"
@@ -29,7 +30,8 @@ func (m *Master) drainAgent(ev Operated, call *masterpb.Call_DrainAgent) {
 		m.reply(ev.Request, 400, "Unknown agent")
 	case m.scheduled(id):
 		a := m.agents[id]
-		m.reply(ev.Request, 400, fmt.Sprintf("Agent %s is part of a maintenance schedule under Machine %s (%s)", id, a.hostname, a.ip))
+		machine := validation.MachineText(&mesospb.MachineID{Hostname: &a.hostname, Ip: &a.ip})
+		m.reply(ev.Request, 400, fmt.Sprintf("Agent %s is part of a maintenance schedule under Machine %s", id, machine))
 	default:
 		m.changeStanding(ev.Request, id, standing{
 			deactivated: true, drain: drainInfo(mesospb.DrainState_DRAINING, drainConfig(call)), drainSince: m.now.Truncate(time.Second),
