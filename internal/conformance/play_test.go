@@ -114,7 +114,8 @@ type actor struct {
 	leave   func()      // ends the stream
 	call    func(text string) error
 	stream  string
-	mute    bool // does not acknowledge updates
+	mute    bool   // does not acknowledge updates
+	unheard *event // the first, where there is no SUBSCRIBED
 	offered []*event
 }
 
@@ -206,6 +207,12 @@ func (a *actor) acknowledge(e *event) {
 func (a *actor) hears(want string) *event {
 	want = a.p.fill(strings.ReplaceAll(want, "$ID", a.id))
 	var near error
+	if e := a.unheard; e != nil {
+		a.unheard = nil
+		if hasJSON([]byte(e.text), []byte(want)) == nil {
+			return e
+		}
+	}
 	for deadline := time.After(patience); ; {
 		select {
 		case e, open := <-a.events:
@@ -254,6 +261,15 @@ func (a *actor) refused(text string, code int, why string) {
 	why = a.p.fill(strings.ReplaceAll(why, "$ID", a.id))
 	if !errors.As(err, &refusal) || refusal.Code != code || refusal.Text != why {
 		a.p.fail("%s: %v, want %d %s", text, err, code, why)
+	}
+}
+
+// refusedAs is refused with any text.
+func (a *actor) refusedAs(text string, code int) {
+	err := a.call(text)
+	var refusal *callevent.Error
+	if !errors.As(err, &refusal) || refusal.Code != code {
+		a.p.fail("%s: %v, want %d", text, err, code)
 	}
 }
 
@@ -328,10 +344,13 @@ func (p *play) executor(framework, id, members string) *actor {
 }
 
 // offer is the next offer of the agent that rows speak of.
-func (a *actor) offer() *event {
+func (a *actor) offer() *event { return a.offerOf(a.p.agentID) }
+
+// offerOf is the next offer of an agent.
+func (a *actor) offerOf(agent string) *event {
 	for {
 		for i, o := range a.offered {
-			if o.at("agent_id.value") == a.p.agentID {
+			if o.at("agent_id.value") == agent {
 				a.offered = append(a.offered[:i:i], a.offered[i+1:]...)
 				return o
 			}
@@ -345,6 +364,18 @@ func (a *actor) accepts(operations ...string) *event {
 	o := a.offer()
 	a.accept(o, operations...)
 	return o
+}
+
+// acceptsWith is accepts of the first offer that has what is wanted.
+func (a *actor) acceptsWith(want string, operations ...string) {
+	for {
+		o := a.offer()
+		if hasJSON([]byte(o.text), []byte(want)) == nil {
+			a.accept(o, operations...)
+			return
+		}
+		a.accept(o)
+	}
 }
 
 func (a *actor) accept(o *event, operations ...string) {
@@ -409,6 +440,29 @@ func (p *play) soon(call, want string) *event {
 			p.fail("%w in %.1500s", err, e.text)
 		}
 	}
+}
+
+// agentSoon is soon at the agent.
+func (p *play) agentSoon(call, want string) {
+	for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
+		e := p.askAgent(call, "{}")
+		err := hasJSON([]byte(e.text), []byte(p.fill(want)))
+		if err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			p.fail("%w in %.1500s", err, e.text)
+		}
+	}
+}
+
+// session makes a call of the agent that is answered by a stream.
+func (p *play) session(call string) *actor {
+	a, err := begin(p, p.agent+"/api/v1", func() *agentpb.Call { return &agentpb.Call{} }, func() *agentpb.ProcessIO { return &agentpb.ProcessIO{} }, call)
+	p.must(err)
+	a.mute = true
+	a.unheard = a.first
+	return a
 }
 
 func (p *play) operate(url, call, want string, c, answer proto.Message) *event {

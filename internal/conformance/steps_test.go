@@ -17,7 +17,7 @@ type step struct {
 
 // steps are in the order of the page.
 func steps() []step {
-	return slices.Concat(streamSteps(), subscriptionSteps(), offerSteps(), operationSteps(), taskSteps(), reconciliationSteps(),
+	return slices.Concat(streamSteps(), subscriptionSteps(), offerSteps(), taskSteps(), reconciliationSteps(),
 		executorSteps(), operatorSteps(), agentSteps())
 }
 
