@@ -49,7 +49,11 @@ func (f *fakeAgent) Stats(_ context.Context, id string) (containerizer.Statistic
 	if id != "c-1" {
 		return containerizer.Statistics{}, containerizer.ErrUnknown
 	}
-	return containerizer.Statistics{Time: time.Unix(100, 0), CPUUser: time.Second, CPURequest: 600, MemAnon: 1 << 20}, nil
+	return containerizer.Statistics{Time: time.Unix(100, 0), CPUUser: time.Second, CPURequest: 600, MemAnon: 1 << 20,
+		Traffic:  &containerizer.Traffic{Received: containerizer.Packets{Bytes: 11}, Sent: containerizer.Packets{Dropped: 12}},
+		Blocks:   []containerizer.BlockIO{{Major: 8, Minor: 1, Reads: 3}},
+		Pressure: &containerizer.Pressure{CPU: containerizer.Stalls{Some: containerizer.Stall{Avg10: 1.5}}},
+	}, nil
 }
 
 func (f *fakeAgent) Disks(id string) []disk.Reading {
@@ -278,6 +282,10 @@ func TestContainers(t *testing.T) {
 		"/slave(1)/monitor/statistics":   `"cpus_soft_limit":0.6`,
 		"/monitor/statistics?":           `"disk_limit_bytes":20,"disk_used_bytes":10,`,
 		"/monitor/statistics?volumes":    `"disk_statistics":[{"limit_bytes":20,"used_bytes":10},{"persistence":{"id":"v1"},"limit_bytes":40,"used_bytes":30}]`,
+		"/monitor/statistics?traffic":    `"net_rx_bytes":11,`,
+		"/monitor/statistics?dropped":    `"net_tx_dropped":12`,
+		"/monitor/statistics?blocks":     `"throttling":[{"device":{"major_number":8,"minor_number":1},"io_serviced":[{"op":"READ","value":3}`,
+		"/monitor/statistics?pressure":   `"pressure":{"cpu":{"some":{"avg10":1.5,"avg60":0,`,
 		"/monitor/statistics":            `"mem_rss_bytes":1048576`,
 		"/containers?container_id=other": `[]`,
 	} {

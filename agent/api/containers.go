@@ -23,6 +23,7 @@ type containerDoc struct {
 	FrameworkID string `json:"framework_id"`
 	Source      string `json:"source"`
 	Statistics  any    `json:"statistics,omitempty"`
+	Pressure    any    `json:"pressure,omitempty"` // ours: Mesos' message has no place for it
 	Status      any    `json:"status,omitempty"`
 }
 
@@ -50,6 +51,9 @@ func (a *api) listContainers(w http.ResponseWriter, r *http.Request, only string
 		if m.statistics != nil {
 			d.Statistics = message{m.statistics}
 		}
+		if m.pressure != nil {
+			d.Pressure = m.pressure
+		}
 		if status {
 			d.Container = string(x.Run.Container)
 			d.Status = message{containerStatus(x)}
@@ -62,6 +66,7 @@ func (a *api) listContainers(w http.ResponseWriter, r *http.Request, only string
 type measured struct {
 	executor   core.Executor
 	statistics *mesospb.ResourceStatistics // nil when it could not be measured
+	pressure   *containerizer.Pressure     // nil when the kernel does not tell
 }
 
 // measure measures the containers that run; only names one, "" means all.
@@ -76,7 +81,7 @@ func (a *api) measure(ctx context.Context, s core.Snapshot, only string) []measu
 			}
 			m := measured{executor: x}
 			if stats, err := a.Agent.Stats(ctx, string(x.Run.Container)); err == nil {
-				m.statistics = resourceStatistics(stats)
+				m.statistics, m.pressure = resourceStatistics(stats), stats.Pressure
 				addDisks(m.statistics, a.Agent.Disks(string(x.Run.Container)))
 			}
 			list = append(list, m)
@@ -147,9 +152,39 @@ func resourceStatistics(s containerizer.Statistics) *mesospb.ResourceStatistics 
 		MemUnevictableBytes: bytes(s.MemUnevictable),
 		MemLimitBytes:       bytes(s.MemLimit),
 		MemSoftLimitBytes:   bytes(s.MemSoftLimit),
+		MemTotalMemswBytes:  bytes(s.MemAndSwap),
+		BlkioStatistics:     blkioStatistics(s.Blocks),
 	}
 	if s.CPUPeriods > 0 {
 		r.CpusThrottledTimeSecs = new(s.CPUThrottledTime.Seconds())
 	}
+	if t := s.Traffic; t != nil {
+		r.NetRxBytes, r.NetRxPackets, r.NetRxErrors, r.NetRxDropped = &t.Received.Bytes, &t.Received.Count, &t.Received.Errors, &t.Received.Dropped
+		r.NetTxBytes, r.NetTxPackets, r.NetTxErrors, r.NetTxDropped = &t.Sent.Bytes, &t.Sent.Count, &t.Sent.Errors, &t.Sent.Dropped
+	}
 	return r
+}
+
+// blkioStatistics are those of the throttling layer: the kernel counts there
+// whichever scheduler a device has.
+func blkioStatistics(list []containerizer.BlockIO) *mesospb.CgroupInfo_Blkio_Statistics {
+	if len(list) == 0 {
+		return nil
+	}
+	values := func(reads, writes uint64) []*mesospb.CgroupInfo_Blkio_Value {
+		return []*mesospb.CgroupInfo_Blkio_Value{
+			{Op: mesospb.CgroupInfo_Blkio_READ.Enum(), Value: &reads},
+			{Op: mesospb.CgroupInfo_Blkio_WRITE.Enum(), Value: &writes},
+			{Op: mesospb.CgroupInfo_Blkio_TOTAL.Enum(), Value: new(reads + writes)},
+		}
+	}
+	s := &mesospb.CgroupInfo_Blkio_Statistics{}
+	for _, b := range list {
+		s.Throttling = append(s.Throttling, &mesospb.CgroupInfo_Blkio_Throttling_Statistics{
+			Device:         &mesospb.Device_Number{MajorNumber: &b.Major, MinorNumber: &b.Minor},
+			IoServiced:     values(b.Reads, b.Writes),
+			IoServiceBytes: values(b.ReadBytes, b.WriteBytes),
+		})
+	}
+	return s
 }

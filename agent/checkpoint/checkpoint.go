@@ -14,6 +14,7 @@
 package checkpoint
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -126,15 +127,15 @@ func (l *Log) load() error {
 
 // read fills the table and returns how much of data is whole.
 func (l *Log) read(data []byte) (whole int, err error) {
-	rest, ok := strings.CutPrefix(string(data), header)
+	rest, ok := bytes.CutPrefix(data, []byte(header))
 	if !ok {
 		return 0, checkHeader(string(data))
 	}
 	whole = len(header)
 	for {
-		batch, n := decode([]byte(rest))
+		batch, n := decode(rest)
 		if n == 0 {
-			return whole, l.checkTail(whole, []byte(rest))
+			return whole, l.checkTail(whole, rest)
 		}
 		l.table.Put(batch.GetRecords()...)
 		whole += n

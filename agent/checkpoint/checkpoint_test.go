@@ -311,3 +311,22 @@ func BenchmarkAppend(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkOpen reads what an agent wrote that launched 2,000 tasks one by one.
+func BenchmarkOpen(b *testing.B) {
+	dir := b.TempDir()
+	l := open(b, dir)
+	for i := range 6000 {
+		if err := l.Append(batch{framework(fmt.Sprint(i%2000), strings.Repeat("x", 500))}); err != nil {
+			b.Fatal(err)
+		}
+	}
+	l.Close()
+	for b.Loop() {
+		l, err := Open(dir)
+		if err != nil {
+			b.Fatal(err)
+		}
+		l.Close()
+	}
+}

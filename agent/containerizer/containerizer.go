@@ -183,4 +183,9 @@ type Statistics struct {
 	MemUnevictable int64 `json:"mem_unevictable,omitempty"`
 	MemLimit       int64 `json:"mem_limit,omitempty"`
 	MemSoftLimit   int64 `json:"mem_soft_limit,omitempty"`
+	MemAndSwap     int64 `json:"mem_and_swap,omitempty"`
+
+	Traffic  *Traffic  `json:"traffic,omitempty"`
+	Blocks   []BlockIO `json:"blocks,omitempty"`
+	Pressure *Pressure `json:"pressure,omitempty"`
 }

@@ -7,7 +7,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
+	"sync"
 	"time"
 
 	"go.uber.org/zap"
@@ -26,14 +28,16 @@ func (k *Keeper) Recover(ctx context.Context, known []string) (alive []string, e
 	if err != nil {
 		return nil, fmt.Errorf("recover containers: %w", err)
 	}
-	for _, id := range union(known, found) {
-		if err := k.adopt(ctx, id, without); err != nil {
-			return nil, fmt.Errorf("recover container %s: %w", id, err)
-		}
+	if err := k.adoptAll(ctx, union(known, found), without); err != nil {
+		return nil, err
 	}
 	k.endStrays()
+	isKnown := map[string]bool{}
+	for _, id := range known {
+		isKnown[id] = true
+	}
 	for _, id := range found {
-		if !slices.Contains(known, id) {
+		if !isKnown[id] {
 			k.log.Info("destroying an orphan", zap.String("container_id", id))
 			if err := k.Destroy(ctx, id); err != nil {
 				return nil, fmt.Errorf("recover: orphan: %w", err)
@@ -91,6 +95,24 @@ func union(a, b []string) []string {
 	all := slices.Concat(a, b)
 	slices.Sort(all)
 	return slices.Compact(all)
+}
+
+// adoptAll adopts containers, several at a time: most of it is reading files.
+func (k *Keeper) adoptAll(ctx context.Context, ids []string, without string) error {
+	workers := 2 * runtime.NumCPU()
+	failed := make([]error, workers)
+	var wg sync.WaitGroup
+	for w := range workers {
+		wg.Go(func() {
+			for i := w; i < len(ids) && failed[w] == nil; i += workers {
+				if err := k.adopt(ctx, ids[i], without); err != nil {
+					failed[w] = fmt.Errorf("recover container %s: %w", ids[i], err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	return errors.Join(failed...)
 }
 
 // adopt makes an entry for a container from what is on disk.

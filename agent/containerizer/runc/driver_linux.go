@@ -281,6 +281,9 @@ func (d *driver) Stats(c keeper.Container) (s containerizer.Statistics, err erro
 		s.MemSoftLimit, s.MemLimit = l.MemRequest, l.MemHard()
 	}
 	s.CPURequest, s.CPULimit = l.CPURequest, l.CPULimit
+	if c.Spec.Config.Network != "" {
+		s.Traffic = traffic(c.Init.PID)
+	}
 	return s, err
 }
 

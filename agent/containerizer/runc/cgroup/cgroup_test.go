@@ -142,6 +142,10 @@ func TestStatsOfV2(t *testing.T) {
 		"memory.swap.current": "8\n",
 		"memory.max":          "max\n",
 		"memory.low":          "4096\n",
+		"cpu.pressure":        "some avg10=1.50 avg60=0.25 avg300=0.00 total=70\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=3\n",
+		"memory.pressure":     "some avg10=0.00 avg60=0.00 avg300=0.01 total=0\n",
+		"io.pressure":         "nonsense\nsome avg10=x total\n",
+		"io.stat":             "8:0 rbytes=4096 wbytes=8192 rios=1 wios=2 dbytes=0 dios=0\nTotal 5\n",
 		"memory.events":       "low 0\nhigh 0\nmax 9\noom 2\noom_kill 1\n",
 	})
 	g := tree.Group("souk/c1")
@@ -149,7 +153,15 @@ func TestStatsOfV2(t *testing.T) {
 	want := containerizer.Statistics{
 		Processes: 2, Threads: 5,
 		CPUUser: 20 * time.Microsecond, CPUSystem: 10 * time.Microsecond, CPUPeriods: 4, CPUThrottled: 3, CPUThrottledTime: 2 * time.Microsecond,
-		MemTotal: 1000, MemPeak: 2000, MemAnon: 600, MemFile: 300, MemMapped: 50, MemUnevictable: 7, MemSwap: 8, MemSoftLimit: 4096,
+		MemTotal: 1000, MemPeak: 2000, MemAnon: 600, MemFile: 300, MemMapped: 50, MemUnevictable: 7, MemSwap: 8, MemSoftLimit: 4096, MemAndSwap: 1008,
+		Blocks: []containerizer.BlockIO{{Major: 8, Minor: 0, Reads: 1, Writes: 2, ReadBytes: 4096, WriteBytes: 8192}},
+		Pressure: &containerizer.Pressure{
+			CPU: containerizer.Stalls{
+				Some: containerizer.Stall{Avg10: 1.5, Avg60: 0.25, Total: 70 * time.Microsecond},
+				Full: containerizer.Stall{Total: 3 * time.Microsecond},
+			},
+			Memory: containerizer.Stalls{Some: containerizer.Stall{Avg300: 0.01}},
+		},
 	}
 	want.Time = got.Time
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -157,6 +169,29 @@ func TestStatsOfV2(t *testing.T) {
 	}
 	if got := g.OOMKills(); got != 1 {
 		t.Errorf("OOMKills() = %d, want 1", got)
+	}
+}
+
+func TestBlocksOfV1(t *testing.T) {
+	root := t.TempDir()
+	dir := filepath.Join(root, "souk", "c1")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string]string{
+		"blkio.throttle.io_serviced_recursive":      "8:0 Read 1\n8:0 Write 2\n8:0 Sync 3\n254:16 Read 7\nTotal 10\n",
+		"blkio.throttle.io_service_bytes_recursive": "8:0 Read 4096\n8:0 Write 8192\nTotal 12288\n",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	tree := Tree{Controllers: map[string]string{"blkio": root}, Mounts: []string{root}}
+	want := []containerizer.BlockIO{
+		{Major: 8, Minor: 0, Reads: 1, Writes: 2, ReadBytes: 4096, WriteBytes: 8192}, {Major: 254, Minor: 16, Reads: 7},
+	}
+	if diff := cmp.Diff(want, tree.Group("souk/c1").Stats().Blocks); diff != "" {
+		t.Errorf("Blocks (-want +got):\n%s", diff)
 	}
 }
 

@@ -18,6 +18,7 @@ func (g Group) Stats() containerizer.Statistics {
 	s.Processes = int64(len(pids))
 	s.Threads = max(g.number("pids", "pids.current"), s.Processes)
 	s.MemPeak = g.MemPeak()
+	s.Pressure = g.pressure()
 	return s
 }
 
@@ -35,6 +36,8 @@ func (g Group) measureV1(s *containerizer.Statistics) {
 	s.MemUnevictable = mem["total_unevictable"]
 	s.MemLimit = g.number("memory", "memory.limit_in_bytes")
 	s.MemSoftLimit = g.number("memory", "memory.soft_limit_in_bytes")
+	s.MemAndSwap = g.number("memory", "memory.memsw.usage_in_bytes")
+	s.Blocks = g.blocksV1()
 }
 
 func (g Group) measureV2(s *containerizer.Statistics) {
@@ -50,6 +53,8 @@ func (g Group) measureV2(s *containerizer.Statistics) {
 	s.MemMapped, s.MemUnevictable = mem["file_mapped"], mem["unevictable"]
 	s.MemSwap = g.number("", "memory.swap.current")
 	s.MemLimit, s.MemSoftLimit = g.number("", "memory.max"), g.number("", "memory.low")
+	s.MemAndSwap = s.MemTotal + s.MemSwap
+	s.Blocks = g.blocksV2()
 }
 
 // MemPeak is the most memory the group ever used, in bytes; 0 on kernels that do
