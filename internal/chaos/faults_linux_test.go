@@ -11,13 +11,11 @@ import (
 	"github.com/soukproject/souk/internal/chaos/checker"
 )
 
-// recovery is how long after a fault the cluster may need until it works again.
-const recovery = 20 * time.Second
-
 // A breaker carries a plan out.
 type breaker struct {
-	c    *cluster
-	tell *trace
+	c        *cluster
+	tell     *trace
+	recovery time.Duration // how long after a fault the cluster may need until it works again
 
 	mu       sync.Mutex
 	troubles []checker.Window
@@ -72,7 +70,7 @@ func (b *breaker) inflict(ctx context.Context, f Fault) {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.troubles = append(b.troubles, checker.Window{From: from, To: time.Now().Add(recovery)})
+	b.troubles = append(b.troubles, checker.Window{From: from, To: time.Now().Add(b.recovery)})
 }
 
 // victims claims those chosen that no other fault has.

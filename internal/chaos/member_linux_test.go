@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -90,8 +91,9 @@ func (m *member) watch(cmd *exec.Cmd, ended chan struct{}) {
 		return
 	}
 	m.cmd = nil
-	m.ends = append(m.ends, fmt.Sprintf("%s ended by itself: %v", m.host.name, err))
-	m.tell.say("%s ended by itself: %v", m.host.name, err)
+	end := fmt.Sprintf("%s ended by itself: %v: %s", m.host.name, err, m.lastWords())
+	m.ends = append(m.ends, end)
+	m.tell.say("%s", end)
 	time.AfterFunc(time.Second, func() {
 		m.mu.Lock()
 		defer m.mu.Unlock()
@@ -99,6 +101,16 @@ func (m *member) watch(cmd *exec.Cmd, ended chan struct{}) {
 			m.start()
 		}
 	})
+}
+
+// lastWords is the last line of the log.
+func (m *member) lastWords() string {
+	text, err := os.ReadFile(m.log)
+	if err != nil {
+		return err.Error()
+	}
+	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
+	return lines[len(lines)-1]
 }
 
 func (m *member) kill() {
