@@ -55,8 +55,35 @@ type Session struct {
 	ending sync.WaitGroup
 }
 
-// Open begins a session. While no server can be reached it tries on, until ctx ends.
+// beginAgain is the time between two attempts to begin a session.
+const beginAgain = 100 * time.Millisecond
+
+// Open begins a session. While no server can be reached, or the ensemble does
+// not confirm what a server has begun, it tries on, until ctx ends.
 func Open(ctx context.Context, cfg Config) (*Session, error) {
+	for {
+		s, err := attempt(ctx, cfg)
+		if err == nil || ctx.Err() != nil || !passes(err) {
+			return s, err
+		}
+		if cfg.Log != nil {
+			cfg.Log.Warn("session did not begin, trying again", zap.Error(err))
+		}
+		select {
+		case <-ctx.Done():
+			return nil, errors.Join(context.Cause(ctx), err)
+		case <-time.After(beginAgain):
+		}
+	}
+}
+
+// passes reports whether another attempt may succeed where err was the end of one.
+func passes(err error) bool {
+	return !errors.Is(err, ErrDenied) && (errors.Is(err, ErrInterrupted) || errors.Is(err, ErrSessionLost))
+}
+
+// attempt begins one session.
+func attempt(ctx context.Context, cfg Config) (*Session, error) {
 	s := newSession(cfg)
 	conn, _, err := zk.Connect(cfg.URL.Servers, s.cfg.Timeout,
 		zk.WithHostProvider(s.wire), zk.WithDialer(s.wire.dial), zk.WithEventCallback(s.heard),
@@ -173,10 +200,13 @@ func (s *Session) authenticate(ctx context.Context) error {
 
 // confirm starts to renew the lease, once it holds for the first time.
 func (s *Session) confirm(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, s.lease())
-	defer cancel()
+	until, stop := context.WithTimeout(ctx, s.lease())
+	defer stop()
 	asked := time.Now()
-	if err := s.Sync(ctx, s.cfg.URL.Path); err != nil {
+	switch err := s.Sync(until, s.cfg.URL.Path); {
+	case err != nil && ctx.Err() == nil && until.Err() != nil:
+		return fmt.Errorf("%w: not confirmed for %v", ErrSessionLost, s.lease())
+	case err != nil:
 		return fmt.Errorf("confirm session: %w", err)
 	}
 	s.ending.Go(func() { s.renew(asked) })

@@ -236,6 +236,18 @@ func TestMuteServer(t *testing.T) {
 	}
 }
 
+// TestOpenBeginsAgain: a session that nobody confirms, because the ensemble has
+// lost its majority or this process slept, is not the last word.
+func TestOpenBeginsAgain(t *testing.T) {
+	p := shared.Get(t).NewProxy(t, 0)
+	p.FailAfter(2) // the session begins, and the first request is not answered
+	time.AfterFunc(2500*time.Millisecond, func() { p.FailAfter(-1) })
+	s := open(t, zookeeper.Config{URL: parse(t, "zk://"+p.Address()+"/again"), Timeout: 2 * time.Second, Lease: true})
+	if s.ID() == 0 {
+		t.Error("Open = a session without a number")
+	}
+}
+
 func TestTimeoutIsTheGrantedOne(t *testing.T) {
 	s := open(t, zookeeper.Config{URL: parse(t, shared.Get(t).URL(t)), Timeout: 100 * time.Second})
 	if got, want := s.Timeout(), zookeepertest.MaxTimeout; got != want {
