@@ -34,9 +34,13 @@ func (c *container) recordOf() *checkpointpb.Record {
 // endLimited ends a container that is beyond a limit, without grace: it has what
 // is others' by now.
 func (a *Agent) endLimited(now time.Time, c *container) {
-	if c.beyond != nil {
-		a.force(now, c)
+	if c.beyond == nil {
+		return
 	}
+	if own := c.executor.own; own != nil && c.task == nil {
+		own.due = time.Time{} // it need not subscribe any more
+	}
+	a.force(now, c)
 }
 
 // limitedBy reports whether c ended because it was beyond a limit. A command that

@@ -245,14 +245,18 @@ func (a *Agent) destroyed(now time.Time, id mesos.ContainerID) {
 	}
 }
 
-// drop forgets a container that is cleaned up.
+// drop forgets a container that is cleaned up. One that was destroyed by force may
+// have something to be awaited yet.
 func (a *Agent) drop(now time.Time, c *container) {
-	if c.nested() {
+	switch own := c.executor.own; {
+	case c.nested():
 		a.dropNested(now, c)
-		return
+	case own != nil && (!own.gone || len(own.nested) > 0):
+		c.destroyed = true
+	default:
+		a.dropExecutor(c.executor)
+		a.settle(c.executor.framework)
 	}
-	a.dropExecutor(c.executor)
-	a.settle(c.executor.framework)
 }
 
 // dropExecutor forgets an executor of which nothing remains but its sandbox.

@@ -140,7 +140,7 @@ func (a *Agent) exitedNested(now time.Time, c *container, end End, launched bool
 	case t.framework.removing:
 		a.forgetTask(t, destroy)
 		return
-	case end.OOM && sharesCgroups(t.info):
+	case end.OOM && t.kill == nil && sharesCgroups(t.info):
 		a.outgrown(now, t.executor, end)
 		a.persist(destroy)
 		return
