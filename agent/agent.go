@@ -138,7 +138,7 @@ func newAgent(ctx context.Context, cfg Config, listening net.Addr, log *checkpoi
 		Info: id.info, Version: api.MesosVersion, Boot: uuid.NewString(), IP: id.ip,
 		Rand:       rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())),
 		Configured: fmt.Sprintf("resources %q, attributes %q, default role %q", cfg.Resources, cfg.Attributes, cfg.DefaultRole),
-		Additive:   cfg.Additive, Limited: containers.limited(), Images: containers.isolates(), HardCPU: cfg.HardCPU, PIDs: cfg.PIDs, ShutdownGrace: cfg.ShutdownGrace,
+		Additive:   cfg.Additive, Limited: containers.limited(), Images: containers.isolates(), Groups: true, HardCPU: cfg.HardCPU, PIDs: cfg.PIDs, ShutdownGrace: cfg.ShutdownGrace,
 		Registration: cfg.Registration, Reregistration: cfg.Reregistration,
 	}), a)
 	a.writer = newWriter(log, a.loop.post, a.collector.Clear, cfg.Log.Named("checkpoint"))
@@ -146,6 +146,7 @@ func newAgent(ctx context.Context, cfg Config, listening net.Addr, log *checkpoi
 		return nil, err
 	}
 	a.boxes = newBoxes(a, containers, networks)
+	a.boxes.isolated = containers.isolates()
 	a.persistence = newPersistence(a, id.has)
 	a.disks = newDisks(a, containers)
 	a.metrics.AddSource(metrics.System)

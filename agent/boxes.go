@@ -38,6 +38,7 @@ type boxes struct {
 	log        *zap.Logger
 	failures   *metrics.Counter // destructions that failed
 	pending    pending
+	isolated   bool // containers can have files and process ids of their own
 }
 
 func newBoxes(a *agent, c containerizer.Containerizer, n *network.Networks) *boxes {

@@ -26,7 +26,8 @@ func (a *agent) confinement(e core.Launch) (c containerizer.Confinement, err err
 	if err := a.filter(info.GetSeccomp(), &c); err != nil {
 		return c, err
 	}
-	return c, a.sharing(info, &c)
+	outer, _ := e.Run.Container.Split()
+	return c, a.sharing(info, outer != "", &c)
 }
 
 func rlimits(info *mesospb.RLimitInfo) ([]containerizer.Rlimit, error) {
@@ -122,15 +123,16 @@ func readProfile(dir, name string) (string, error) {
 	return string(data), nil
 }
 
-// sharing decides what the container has in common with the machine.
-func (a *agent) sharing(info *mesospb.LinuxInfo, c *containerizer.Confinement) error {
-	if info.GetSharePidNamespace() {
+// sharing decides what the container has in common with the machine, or with what
+// it is nested in.
+func (a *agent) sharing(info *mesospb.LinuxInfo, nested bool, c *containerizer.Confinement) error {
+	if info.GetSharePidNamespace() && !nested {
 		return errors.New("'container.linux_info.share_pid_namespace': this agent does not share its own process ids with tasks")
 	}
 	c.ShmSize = int64(info.GetShmSize()) << 20
 	switch info.GetIpcMode() {
 	case mesospb.LinuxInfo_SHARE_PARENT:
-		if a.cfg.PrivateIPC {
+		if a.cfg.PrivateIPC && !nested {
 			return errors.New("'container.linux_info.ipc_mode' SHARE_PARENT: --disallow_sharing_agent_ipc_namespace forbids it")
 		}
 		c.ShareIPC = true
@@ -142,7 +144,7 @@ func (a *agent) sharing(info *mesospb.LinuxInfo, c *containerizer.Confinement) e
 		if c.ShmSize > 0 {
 			return errors.New("'container.linux_info.shm_size' needs 'ipc_mode' PRIVATE")
 		}
-		c.ShmSize = a.cfg.ShmSize
+		c.ShmSize, c.ShareIPC = a.cfg.ShmSize, nested && a.boxes.isolated
 	}
 	return nil
 }

@@ -35,7 +35,7 @@ func (a *agent) user(e core.Launch) string {
 // container describes what is to be launched.
 func (a *agent) container(e core.Launch, user, dir string) containerizer.Config {
 	c := e.Command()
-	return containerizer.Config{
+	cfg := containerizer.Config{
 		ID: string(e.Run.Container),
 		Command: containerizer.Command{
 			Shell: c.GetShell(),
@@ -48,6 +48,14 @@ func (a *agent) container(e core.Launch, user, dir string) containerizer.Config 
 		Limits:   containerizer.Limits(e.Limits),
 		Hostname: e.Container().GetHostname(),
 	}
+	if outer, _ := e.Run.Container.Split(); outer != "" {
+		cfg.Parent, cfg.Apart = string(outer), true
+		cfg.OwnPIDs = a.boxes.isolated && !e.Container().GetLinuxInfo().GetSharePidNamespace()
+	}
+	if e.Idle() {
+		cfg.Idle, cfg.Command = true, containerizer.Command{Env: cfg.Command.Env, User: user}
+	}
+	return cfg
 }
 
 // arguments are those of a program; a shell has none.
@@ -65,29 +73,10 @@ func (a *agent) environment(e core.Launch, dir string) []string {
 	if env == nil {
 		env = make(map[string]string)
 	}
-	ip, _, err := net.SplitHostPort(a.address)
-	if err != nil {
-		ip = a.address // it was joined from both; see newAgent
-	}
-	maps.Copy(env, map[string]string{
-		"MESOS_FRAMEWORK_ID":                   string(e.Run.Framework),
-		"MESOS_EXECUTOR_ID":                    string(e.Run.Executor),
-		"MESOS_DIRECTORY":                      dir,
-		"MESOS_SANDBOX":                        dir,
-		"MESOS_SLAVE_ID":                       string(e.Run.Agent),
-		"MESOS_SLAVE_PID":                      "slave(1)@" + a.address,
-		"MESOS_AGENT_ENDPOINT":                 a.address,
-		"MESOS_CHECKPOINT":                     "0",
-		"MESOS_EXECUTOR_SHUTDOWN_GRACE_PERIOD": daemon.FormatDuration(a.shutdownGrace(e)),
-		"MESOS_HTTP_COMMAND_EXECUTOR":          "0",
-		"LIBPROCESS_PORT":                      "0",
-		"LIBPROCESS_IP":                        ip,
-	})
-	if e.Framework.GetCheckpoint() {
-		maps.Copy(env, map[string]string{
-			"MESOS_CHECKPOINT": "1", "MESOS_RECOVERY_TIMEOUT": daemon.FormatDuration(a.cfg.Recovery),
-			"MESOS_SUBSCRIPTION_BACKOFF_MAX": daemon.FormatDuration(a.cfg.Reregistration),
-		})
+	if outer, _ := e.Run.Container.Split(); outer != "" {
+		env["MESOS_SANDBOX"], env["MESOS_CONTAINER_IP"] = dir, a.containerIP(string(outer))
+	} else {
+		a.addExecutorEnvironment(env, e, dir)
 	}
 	if e.Role != "" {
 		env["MESOS_ALLOCATION_ROLE"] = e.Role
@@ -103,6 +92,50 @@ func (a *agent) environment(e core.Launch, dir string) []string {
 		list = append(list, name+"="+env[name])
 	}
 	return list
+}
+
+// ip is the agent's own.
+func (a *agent) ip() string {
+	ip, _, err := net.SplitHostPort(a.address)
+	if err != nil {
+		return a.address // it was joined from both; see newAgent
+	}
+	return ip
+}
+
+// containerIP is the address of a container, or the agent's.
+func (a *agent) containerIP(id string) string {
+	for _, info := range a.boxes.networkInfos(id) {
+		for _, address := range info.GetIpAddresses() {
+			return address.GetIpAddress()
+		}
+	}
+	return a.ip()
+}
+
+// addExecutorEnvironment adds what executors find. A command task has no executor
+// of its own, and finds it, too.
+func (a *agent) addExecutorEnvironment(env map[string]string, e core.Launch, dir string) {
+	maps.Copy(env, map[string]string{
+		"MESOS_FRAMEWORK_ID":                   string(e.Run.Framework),
+		"MESOS_EXECUTOR_ID":                    string(e.Run.Executor),
+		"MESOS_DIRECTORY":                      dir,
+		"MESOS_SANDBOX":                        dir,
+		"MESOS_SLAVE_ID":                       string(e.Run.Agent),
+		"MESOS_SLAVE_PID":                      "slave(1)@" + a.address,
+		"MESOS_AGENT_ENDPOINT":                 a.address,
+		"MESOS_CHECKPOINT":                     "0",
+		"MESOS_EXECUTOR_SHUTDOWN_GRACE_PERIOD": daemon.FormatDuration(a.shutdownGrace(e)),
+		"MESOS_HTTP_COMMAND_EXECUTOR":          "0",
+		"LIBPROCESS_PORT":                      "0",
+		"LIBPROCESS_IP":                        a.ip(),
+	})
+	if e.Framework.GetCheckpoint() {
+		maps.Copy(env, map[string]string{
+			"MESOS_CHECKPOINT": "1", "MESOS_RECOVERY_TIMEOUT": daemon.FormatDuration(a.cfg.Recovery),
+			"MESOS_SUBSCRIPTION_BACKOFF_MAX": daemon.FormatDuration(a.cfg.Reregistration),
+		})
+	}
 }
 
 // value is that of a variable; a secret's data is given in the clear, as in

@@ -60,7 +60,11 @@ func ownNetwork(e core.Launch) (s network.Spec, ok bool, err error) {
 		s.Interfaces = append(s.Interfaces, i)
 	}
 	if err == nil {
-		err = ownPorts(s, slices.Concat(e.Task.GetResources(), e.Executor.GetResources()))
+		given := slices.Concat(e.Task.GetResources(), e.Executor.GetResources())
+		for _, t := range e.Waiting {
+			given = append(given, t.GetResources()...)
+		}
+		err = ownPorts(s, given)
 	}
 	return s, ok, err
 }

@@ -85,5 +85,11 @@ func signal(s core.Signal) syscall.Signal {
 }
 
 func sandboxRun(r core.Run) sandbox.Run {
-	return sandbox.Run{Agent: string(r.Agent), Framework: string(r.Framework), Executor: string(r.Executor), Container: string(r.Container)}
+	outer, inner := r.Container.Split()
+	if outer == "" {
+		return sandbox.Run{Agent: string(r.Agent), Framework: string(r.Framework), Executor: string(r.Executor), Container: string(inner)}
+	}
+	return sandbox.Run{
+		Agent: string(r.Agent), Framework: string(r.Framework), Executor: string(r.Executor), Container: string(outer), Nested: string(inner),
+	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/soukproject/souk/agent/account"
 	"github.com/soukproject/souk/agent/containerizer"
@@ -45,7 +44,7 @@ func (a *agent) prepare(ctx context.Context, e core.Launch) (containerizer.Confi
 		}
 	}
 	user := a.user(e)
-	dir, err := a.store.Create(sandboxRun(e.Run), user)
+	dir, err := a.createSandbox(e, user)
 	if err != nil {
 		return containerizer.Config{}, err
 	}
@@ -61,13 +60,50 @@ func (a *agent) prepare(ctx context.Context, e core.Launch) (containerizer.Confi
 	if err := a.addImage(ctx, e, &c); err != nil {
 		return containerizer.Config{}, err
 	}
-	c.Mounts, err = volumes{sandbox: dir, owner: owner, create: a.cfg.VolumeCreation}.mounts(e.Container().GetVolumes())
-	if err != nil {
-		return containerizer.Config{}, err
-	}
-	persistent, err := a.persistence.mounts(slices.Concat(e.Executor.GetResources(), e.Task.GetResources()), user)
-	c.Mounts = append(c.Mounts, persistent...)
+	c.Mounts, err = a.mounts(e, volumes{sandbox: dir, owner: owner, create: a.cfg.VolumeCreation}, user)
 	return c, err
+}
+
+func (a *agent) createSandbox(e core.Launch, user string) (string, error) {
+	run := sandboxRun(e.Run)
+	if run.Nested != "" {
+		return a.store.CreateNested(run, e.Task.GetTaskId().GetValue(), user)
+	}
+	return a.store.Create(run, user)
+}
+
+// mounts are the volumes of a container. One of a task of the default executor may
+// show what that has.
+func (a *agent) mounts(e core.Launch, v volumes, user string) ([]containerizer.Mount, error) {
+	if outer := sandboxRun(e.Run); outer.Nested != "" {
+		outer.Nested = ""
+		of := volumes{sandbox: a.store.Path(outer), create: a.cfg.VolumeCreation}
+		x := e.Task.GetExecutor()
+		list, err := a.mountsOf(x.GetContainer(), x.GetResources(), of, "")
+		if err != nil {
+			return nil, err
+		}
+		v.parent = &parent{volumes: of, mounts: list}
+	}
+	return a.mountsOf(e.Container(), resourcesOf(e), v, user)
+}
+
+// resourcesOf are those that a container has volumes of: a task's executor, if it
+// has one, has its own.
+func resourcesOf(e core.Launch) []*mesospb.Resource {
+	if e.Executor != nil {
+		return e.Executor.GetResources()
+	}
+	return e.Task.GetResources()
+}
+
+func (a *agent) mountsOf(c *mesospb.ContainerInfo, has []*mesospb.Resource, v volumes, user string) ([]containerizer.Mount, error) {
+	list, err := v.mounts(c.GetVolumes())
+	if err != nil {
+		return nil, err
+	}
+	persistent, err := a.persistence.mounts(has, user)
+	return append(list, persistent...), err
 }
 
 // owner is the account of user, nil for the agent's own.

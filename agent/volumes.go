@@ -18,6 +18,13 @@ type volumes struct {
 	sandbox string
 	owner   *account.Account // of what is made in the sandbox; nil: the agent
 	create  []string         // folders below which sources that are missing are made
+	parent  *parent          // what the container is nested in; nil: nothing
+}
+
+// parent is the container that one is nested in, as far as volumes go.
+type parent struct {
+	volumes volumes
+	mounts  []containerizer.Mount
 }
 
 func (v volumes) mounts(list []*mesospb.Volume) ([]containerizer.Mount, error) {
@@ -28,7 +35,7 @@ func (v volumes) mounts(list []*mesospb.Volume) ([]containerizer.Mount, error) {
 			return nil, fmt.Errorf("volume '%s': %w", volume.GetContainerPath(), err)
 		}
 		m.Target = volume.GetContainerPath()
-		m.ReadOnly = volume.GetMode() == mesospb.Volume_RO
+		m.ReadOnly = m.ReadOnly || volume.GetMode() == mesospb.Volume_RO
 		mounts = append(mounts, m)
 	}
 	return mounts, nil
@@ -44,6 +51,8 @@ func (v volumes) mount(volume *mesospb.Volume) (containerizer.Mount, error) {
 	case source.GetType() == mesospb.Volume_Source_HOST_PATH:
 		mode := source.GetHostPath().GetMountPropagation().GetMode()
 		return v.hostPath(source.GetHostPath().GetPath(), mode == mesospb.MountPropagation_HOST_TO_CONTAINER)
+	case source.GetType() == mesospb.Volume_Source_SANDBOX_PATH && source.GetSandboxPath().GetType() == mesospb.Volume_Source_SandboxPath_PARENT:
+		return v.parentPath(source.GetSandboxPath().GetPath())
 	case source.GetType() == mesospb.Volume_Source_SANDBOX_PATH:
 		return v.sandboxPath(source.GetSandboxPath().GetPath())
 	case source.GetType() == mesospb.Volume_Source_SECRET:
@@ -85,6 +94,30 @@ func (v volumes) sandboxPath(source string) (containerizer.Mount, error) {
 		}
 	}
 	return containerizer.Mount{Kind: containerizer.Bind, Source: filepath.Join(v.sandbox, clean), Within: v.sandbox}, nil
+}
+
+// parentPath is a folder in the sandbox of what the container is nested in. What is
+// mounted there is found where it comes from: mounts are seen by nobody outside.
+func (v volumes) parentPath(source string) (containerizer.Mount, error) {
+	if v.parent == nil {
+		return containerizer.Mount{}, errors.New("the container is not nested in another one")
+	}
+	for _, m := range v.parent.mounts {
+		rel, err := filepath.Rel(path.Clean(m.Target), path.Clean(source))
+		if err != nil || path.IsAbs(m.Target) || !filepath.IsLocal(rel) {
+			continue
+		}
+		if rel == "." {
+			return m, nil
+		}
+		if m.Kind == containerizer.Bind {
+			m.Within, m.Source = m.Source, filepath.Join(m.Source, rel)
+			return m, nil
+		}
+	}
+	of := v.parent.volumes
+	of.owner = v.owner
+	return of.sandboxPath(source)
 }
 
 // folder makes a folder and those above it, all the task's.

@@ -12,7 +12,6 @@ import (
 	"github.com/soukproject/souk/agent/containerizer"
 	"github.com/soukproject/souk/agent/core"
 	"github.com/soukproject/souk/agent/nested"
-	"github.com/soukproject/souk/agent/sandbox"
 	"github.com/soukproject/souk/internal/callevent"
 	"github.com/soukproject/souk/proto/mesos"
 	"github.com/soukproject/souk/proto/mesos/resources"
@@ -291,24 +290,19 @@ func (a *api) request(ctx context.Context, n nestedCall) (nested.Request, error)
 		q.OwnPIDs = q.OwnPIDs && len(q.ID) > 1
 		return q, nil
 	}
-	base, err := a.base(ctx, q.ID[0])
-	q.Base = base
-	return q, err
-}
-
-// base is the sandbox of an executor's container that runs, or "".
-func (a *api) base(ctx context.Context, container string) (string, error) {
 	s, err := a.Agent.Snapshot(ctx)
 	if err != nil {
-		return "", callevent.Errorf(http.StatusServiceUnavailable, "Agent is stopping")
+		return q, callevent.Errorf(http.StatusServiceUnavailable, "Agent is stopping")
 	}
-	x, ok := executorIn(s, container)
-	if !ok {
-		return "", nil
+	if x, ok := executorIn(s, q.ID[0]); ok {
+		q.Base, q.Task = a.directory(x.Run), taskIn(x, q.ID[:len(q.ID)-1])
 	}
-	return a.Store.Path(sandbox.Run{
-		Agent: string(x.Run.Agent), Framework: string(x.Run.Framework), Executor: string(x.Run.Executor), Container: string(x.Run.Container),
-	}), nil
+	return q, nil
+}
+
+// taskIn reports whether a container is that of a task of the default executor x.
+func taskIn(x core.Executor, id nested.ID) bool {
+	return slices.ContainsFunc(x.Nested(), func(t core.Task) bool { return string(t.Run.Container) == id.String() })
 }
 
 // executorIn finds the executor that runs in a container.
@@ -387,10 +381,39 @@ func (a *api) killNested(ctx context.Context, id nested.ID, sig syscall.Signal) 
 	return err
 }
 
+// taskContainers are those of tasks of the default executor.
+func (a *api) taskContainers(ctx context.Context, s core.Snapshot) (list []*agentpb.Response_GetContainers_Container) {
+	for _, f := range s.Frameworks {
+		for _, x := range f.Executors {
+			for _, t := range x.Nested() {
+				list = append(list, a.taskContainer(ctx, t))
+			}
+		}
+	}
+	return list
+}
+
+func (a *api) taskContainer(ctx context.Context, t core.Task) *agentpb.Response_GetContainers_Container {
+	id := nested.ID(strings.Split(string(t.Run.Container), "."))
+	wire := &agentpb.Response_GetContainers_Container{
+		ContainerId: &mesospb.ContainerID{Value: new(id[len(id)-1])}, ContainerStatus: &mesospb.ContainerStatus{ContainerId: wireID(id)},
+	}
+	if t.PID != 0 {
+		wire.ContainerStatus.ExecutorPid = new(t.PID)
+	}
+	if stats, err := a.Agent.Stats(ctx, string(t.Run.Container)); err == nil {
+		wire.ResourceStatistics = resourceStatistics(stats)
+	}
+	return wire
+}
+
 // nestedContainers are those that GET_CONTAINERS shows beside the executors'.
 func (a *api) nestedContainers(ctx context.Context, s core.Snapshot, call *agentpb.Call_GetContainers) (list []*agentpb.Response_GetContainers_Container) {
 	if !call.GetShowNested() && !call.GetShowStandalone() {
 		return nil
+	}
+	if call.GetShowNested() {
+		list = a.taskContainers(ctx, s)
 	}
 	for _, c := range a.Nested.List(ctx) {
 		_, below := executorIn(s, c.ID[0])

@@ -78,12 +78,21 @@ type Config struct {
 	Network     string      `json:"network,omitempty"`  // file of the network namespace to enter; "": the machine's
 	Confinement Confinement `json:"confinement,omitzero"`
 
+	// Idle says that there is no Command: the container is for others to be nested
+	// in, and ends when it is killed.
+	Idle bool `json:"idle,omitempty"`
+
 	// Parent is the id of a running container that this one is nested in: it
 	// enters the other's namespaces and sees its files. Without Limits of its own
 	// it is in the other's cgroup; with them it has a cgroup beside that. "": none.
-	Parent  string `json:"parent,omitempty"`
-	OwnPIDs bool   `json:"own_pids,omitempty"` // only when nested: process ids of its own below those of Parent
-	Inherit bool   `json:"inherit,omitempty"`  // only when nested: Command.Env is added to the environment of Parent
+	Parent string `json:"parent,omitempty"`
+
+	// Apart says of a nested container that it has files, volumes and confinement
+	// like one that is not; of Parent it has only the network and host name, unless
+	// it has a Network, the process ids unless OwnPIDs, and with ShareIPC the IPC.
+	Apart   bool `json:"apart,omitempty"`
+	OwnPIDs bool `json:"own_pids,omitempty"` // only when nested: process ids of its own below those of Parent
+	Inherit bool `json:"inherit,omitempty"`  // only when nested: Command.Env is added to the environment of Parent
 
 	Stdin bool    `json:"stdin,omitempty"` // Input writes to it; it ends with the agent. Otherwise it is empty
 	TTY   *Window `json:"tty,omitempty"`   // a terminal is stdin, stdout and stderr; what it shows goes to the file stdout

@@ -33,13 +33,13 @@ func (c Config) Check() error {
 	if err := c.checkParent(); err != nil {
 		return err
 	}
-	if err := c.Command.check(); err != nil {
+	if err := c.checkIdle(); err != nil {
 		return err
 	}
 	if err := c.Rootfs.check(); err != nil {
 		return err
 	}
-	if c.Rootfs != nil && c.Parent != "" {
+	if c.Rootfs != nil && c.Parent != "" && !c.Apart {
 		return fmt.Errorf("a nested container sees the files of its parent: it cannot have an image of its own")
 	}
 	if err := checkMounts(c.Mounts); err != nil {
@@ -55,12 +55,18 @@ func (c Config) checkParent() error {
 	switch {
 	case c.Parent == "" && c.OwnPIDs:
 		return fmt.Errorf("own process ids are for nested containers: every other has them anyway")
+	case c.Parent == "" && c.Apart:
+		return fmt.Errorf("there is no parent container to be apart from")
 	case c.Parent == "" && c.Inherit:
 		return fmt.Errorf("there is no parent container whose environment could be inherited")
 	case c.Parent == "":
 		return nil
 	case c.Parent == c.ID:
 		return fmt.Errorf("container %s cannot be nested in itself", c.ID)
+	case c.Apart && c.Hostname != "" && c.Network == "":
+		return fmt.Errorf("hostname %q: a container has that of what it is nested in, unless it has a network of its own", c.Hostname)
+	case c.Apart:
+		return CheckID(c.Parent)
 	case c.Hostname != "":
 		return fmt.Errorf("hostname %q: a nested container has that of its parent", c.Hostname)
 	case len(c.Mounts) > 0:
@@ -74,6 +80,19 @@ func (c Config) checkParent() error {
 	}
 	if err := CheckID(c.Parent); err != nil {
 		return fmt.Errorf("parent: %w", err)
+	}
+	return nil
+}
+
+// checkIdle checks what the container runs.
+func (c Config) checkIdle() error {
+	switch {
+	case !c.Idle:
+		return c.Command.check()
+	case c.Command.Value != "" || len(c.Command.Args) > 0:
+		return fmt.Errorf("command %q: an idle container runs nothing", c.Command.Value)
+	case c.Parent != "" || c.Rootfs != nil || c.TTY != nil || c.Stdin:
+		return fmt.Errorf("an idle container is not nested and has no image, terminal or input")
 	}
 	return nil
 }

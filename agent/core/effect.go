@@ -59,7 +59,8 @@ type (
 		Framework *mesospb.FrameworkInfo
 		Task      *mesospb.TaskInfo
 		Executor  *mesospb.ExecutorInfo
-		Role      string // that its resources are allocated to
+		Waiting   []*mesospb.TaskInfo // tasks that the executor is launched for
+		Role      string              // that its resources are allocated to
 		Limits    Limits
 	}
 	// Probe asks a running task how it is. Probed comes back, in any case and within

@@ -145,7 +145,13 @@ func (a *Agent) launchOwn(now time.Time, x *executor) {
 		return
 	}
 	x.phase = launching
-	a.emit(Launch{Run: x.run(), Framework: x.framework.info, Executor: x.own.info, Role: x.role(), Limits: a.ownLimits(x)})
+	var waiting []*mesospb.TaskInfo
+	for _, t := range x.live() {
+		waiting = append(waiting, t.info)
+	}
+	a.emit(Launch{
+		Run: x.run(), Framework: x.framework.info, Executor: x.own.info, Waiting: waiting, Role: x.role(), Limits: a.ownLimits(x),
+	})
 }
 
 // role is what the executor's resources are allocated to.

@@ -5,15 +5,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
-	"github.com/soukproject/souk/agent/account"
 	"github.com/soukproject/souk/agent/containerizer"
+	"github.com/soukproject/souk/agent/sandbox"
 )
 
 // A Request is a container to launch.
@@ -28,6 +27,9 @@ type Request struct {
 	// Base is the sandbox of the outermost container when that is an executor's; ""
 	// when it is another of the Registry, or the container stands alone.
 	Base string
+	// Task says that what the container is nested in directly is the container of a
+	// task, itself nested in that of Base.
+	Task bool
 }
 
 // Launch starts a container. launched is false when one of this name exists.
@@ -68,7 +70,7 @@ func (r *Registry) place(ctx context.Context, q Request) (*Container, error) {
 		c.Base = filepath.Join(r.cfg.WorkDir, "containers", q.ID[0])
 		return c, nil
 	}
-	if outer := q.ID[:len(q.ID)-1]; len(outer) > 1 || q.Base == "" {
+	if outer := q.ID[:len(q.ID)-1]; !q.Task && (len(outer) > 1 || q.Base == "") {
 		parent, err := r.Get(ctx, outer)
 		if err != nil || !r.runs(ctx, outer.key()) {
 			return nil, fmt.Errorf("Parent container %s does not exist", outer)
@@ -85,40 +87,13 @@ func (r *Registry) place(ctx context.Context, q Request) (*Container, error) {
 // makeSandbox makes the directory, which belongs to owner ("": the agent's user).
 // What lies in Base was put there by strangers: no link in it leads out.
 func (c *Container) makeSandbox(owner string) error {
-	fail := func(err error) error {
-		var pe *fs.PathError
-		if errors.As(err, &pe) {
-			err = pe.Err
-		}
-		return fmt.Errorf("Failed to create nested sandbox '%s': %w", c.Sandbox(), err)
+	if len(c.ID) > 1 {
+		return sandbox.Nest(c.Base, c.ID[1:], owner)
 	}
-	if len(c.ID) == 1 {
-		if err := os.MkdirAll(c.Base, 0o755); err != nil {
-			return fail(err)
-		}
+	if err := os.MkdirAll(c.Base, 0o755); err != nil {
+		return fmt.Errorf("Failed to create sandbox '%s': %w", c.Base, err)
 	}
-	base, err := os.OpenRoot(c.Base)
-	if err != nil {
-		return fail(err)
-	}
-	defer base.Close()
-	if err := base.MkdirAll(c.within(), 0o755); err != nil {
-		return fail(err)
-	}
-	if owner == "" {
-		return nil
-	}
-	user, err := account.Lookup(owner)
-	if err != nil {
-		return fail(fmt.Errorf("Failed to chown directory to '%s': No such user '%s'", owner, owner))
-	}
-	if user.UID == os.Getuid() {
-		return nil
-	}
-	if err := base.Lchown(c.within(), user.UID, user.GID); err != nil {
-		return fail(err)
-	}
-	return nil
+	return sandbox.Give(c.Base, owner)
 }
 
 // record makes the container known before it exists, or the next agent would

@@ -176,7 +176,7 @@ func (s *Store) runs() map[Run]time.Time {
 			executors := path.Join(frameworks, framework, "executors")
 			for executor := range s.dirs(executors) {
 				for container, info := range s.dirs(path.Join(executors, executor, "runs")) {
-					found[Run{agent, framework, executor, container}] = info.ModTime()
+					found[Run{Agent: agent, Framework: framework, Executor: executor, Container: container}] = info.ModTime()
 				}
 			}
 		}

@@ -18,9 +18,11 @@ import (
 	"github.com/soukproject/souk/proto/mesos"
 )
 
-// A Run names one life of an executor, and thereby its sandbox.
+// A Run names one life of an executor, and thereby its sandbox. That of a task of
+// the default executor lies within, and bears the name of the nested container.
 type Run struct {
 	Agent, Framework, Executor, Container string
+	Nested                                string // "": the executor's own
 }
 
 // latest is the link to an executor's newest run.
@@ -37,6 +39,9 @@ func (r Run) check() error {
 		if err := mesos.CheckID(id); err != nil {
 			return err
 		}
+	}
+	if r.Nested != "" {
+		return mesos.CheckID(r.Nested)
 	}
 	return nil
 }
@@ -68,7 +73,11 @@ func (s *Store) Close() error { return s.root.Close() }
 
 // Path is where a run's sandbox is, whether or not it exists.
 func (s *Store) Path(r Run) string {
-	return filepath.Join(s.dir, filepath.FromSlash(r.dir()), r.Container)
+	dir := filepath.Join(s.dir, filepath.FromSlash(r.dir()), r.Container)
+	if r.Nested == "" {
+		return dir
+	}
+	return filepath.Join(dir, nestedIn(r.Nested))
 }
 
 // A CreateError says that a sandbox could not be made.

@@ -38,6 +38,7 @@ func Run(t *testing.T, open Opener, f Features) {
 	RunLifecycle(t, open)
 	runProcesses(t, open)
 	runNested(t, open, f)
+	runGroups(t, open, f)
 	if f.Namespaces {
 		runNamespaces(t, open)
 	}

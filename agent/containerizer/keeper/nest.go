@@ -31,6 +31,9 @@ func (k *Keeper) nest(ctx context.Context, s *shim.Spec) error {
 	}
 	c := e.container()
 	s.Parent = &shim.Parent{Init: c.Init, Cgroup: c.Spec.Isolation.Cgroup}
+	if s.Config.Apart {
+		return nil
+	}
 	if s.Config.Command.User == "" {
 		s.Program.UID, s.Program.GID, s.Program.Groups = c.Spec.Program.UID, c.Spec.Program.GID, c.Spec.Program.Groups
 	}

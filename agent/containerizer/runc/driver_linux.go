@@ -180,7 +180,7 @@ func (d *driver) Start(dir shim.Dir, s shim.Spec, files []*os.File) (int, error)
 		if pid, err := d.forks.fork(dir, files); !errors.Is(err, errNobody) {
 			return pid, err
 		}
-	case s.Parent != nil:
+	case s.Parent != nil && !s.Config.Apart:
 		stage = "nest"
 	}
 	return keeper.Exec(d.program(), []string{HelperName, stage, string(dir)}, files)
@@ -291,10 +291,10 @@ func (d *driver) Stats(c keeper.Container) (s containerizer.Statistics, err erro
 // need not be the command: it counts if the command died of it, or exited with
 // the status by which a shell says that of its child.
 func (d *driver) Collect(c keeper.Container, t *containerizer.Termination) {
-	if !d.grouped(c) {
+	if !d.grouped(c) && !(d.limits && c.Spec.Config.Apart) {
 		return
 	}
-	g := d.tree.Group(d.group(c.ID))
+	g := d.tree.Group(c.Spec.Isolation.Cgroup)
 	t.MemPeak = g.MemPeak()
 	sig, _ := t.Signaled()
 	code, _ := t.Exited()

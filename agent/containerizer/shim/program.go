@@ -29,6 +29,9 @@ type Program struct {
 // defaultPath is searched when the environment has no PATH, as execvp does.
 const defaultPath = "/usr/local/bin:/usr/bin:/bin"
 
+// idle is what runs in an idle container where nothing smaller is at hand.
+const idle = "while :; do sleep 86400; done"
+
 // Resolve prepares the command of c. Its errors are for the user who wrote it.
 func Resolve(c containerizer.Config) (Program, error) {
 	p := Program{Env: lastOfEach(c.Command.Env)}
@@ -48,7 +51,11 @@ func Resolve(c containerizer.Config) (Program, error) {
 	if err := p.become(c.Command.User); err != nil {
 		return Program{}, err
 	}
-	if c.Command.Shell {
+	switch {
+	case c.Idle:
+		p.Path, p.Argv = "/bin/sh", []string{"sh", "-c", idle}
+		return p, nil
+	case c.Command.Shell:
 		p.Path, p.Argv = "/bin/sh", []string{"sh", "-c", c.Command.Value}
 		return p, nil
 	}

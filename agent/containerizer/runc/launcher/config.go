@@ -34,13 +34,13 @@ func config(dir shim.Dir, spec shim.Spec, v volumes, f *filters) (*configs.Confi
 	}
 	c := &configs.Config{
 		Rootfs:          dir.Root(),
-		Namespaces:      namespaces(spec.Config),
+		Namespaces:      namespaces(spec),
 		Hostname:        spec.Config.Hostname,
 		Mounts:          append(furniture(spec), v.mounts...),
 		MaskPaths:       slices.Concat(masked(), spec.Isolation.Mask, v.masks),
 		ReadonlyPaths:   readonly(),
 		Cgroups:         group(spec),
-		RootlessCgroups: spec.Isolation.Cgroup == "",
+		RootlessCgroups: !grouped(spec),
 		Capabilities:    caps,
 		Rlimits:         rlimits(asked),
 		NoNewPrivileges: true,
@@ -58,12 +58,16 @@ func furniture(spec shim.Spec) []*configs.Mount {
 	if spec.Config.Rootfs != nil {
 		return imageMounts(spec)
 	}
-	return mounts(spec.Config.Confinement)
+	return mounts(spec)
 }
 
 // namespaces are new ones, but for the network's: that is the machine's, or one
 // that was made and furnished before.
-func namespaces(cfg containerizer.Config) configs.Namespaces {
+func namespaces(spec shim.Spec) configs.Namespaces {
+	cfg := spec.Config
+	if cfg.Apart {
+		return apartNamespaces(spec)
+	}
 	list := configs.Namespaces{{Type: configs.NEWNS}, {Type: configs.NEWPID}, {Type: configs.NEWUTS}}
 	if !cfg.Confinement.ShareIPC {
 		list.Add(configs.NEWIPC, "")
@@ -77,7 +81,7 @@ func namespaces(cfg containerizer.Config) configs.Namespaces {
 // mounts lie over the machine's own root file system. /dev is bound although it
 // is there already: otherwise libcontainer would furnish it, that is, change the
 // machine's.
-func mounts(c containerizer.Confinement) []*configs.Mount {
+func mounts(spec shim.Spec) []*configs.Mount {
 	const bind = unix.MS_BIND | unix.MS_REC
 	const quiet = unix.MS_NOSUID | unix.MS_NOEXEC | unix.MS_NODEV
 	list := []*configs.Mount{
@@ -86,7 +90,7 @@ func mounts(c containerizer.Confinement) []*configs.Mount {
 		// Read-only all the way down: the command must not lift its own limits.
 		{Source: "/sys", Destination: "/sys", Device: "bind", Flags: bind, RecAttr: &unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY}},
 	}
-	if !c.ShareIPC {
+	if c := spec.Config.Confinement; !c.ShareIPC || spec.Config.Apart {
 		list = append(list, ipcMounts(c.ShmSize)...)
 	}
 	present := list[:0]
@@ -114,7 +118,7 @@ func readonly() []string {
 // group describes the container's cgroup. Without one the resources must be
 // empty, or libcontainer would insist on setting them.
 func group(spec shim.Spec) *cgroups.Cgroup {
-	if spec.Isolation.Cgroup == "" {
+	if !grouped(spec) {
 		return &cgroups.Cgroup{Name: spec.Config.ID, Rootless: true, Resources: &cgroups.Resources{Devices: deviceRules()}}
 	}
 	v := cgroup.ValuesOf(spec.Config.Limits)

@@ -47,23 +47,27 @@ func planOf(dir shim.Dir, spec shim.Spec, f *filters) (*plan, error) {
 // A container that shows the machine's own files needs no root of its own: its
 // mount namespace is a copy in which the container's mounts lie over the machine's.
 func planned(spec shim.Spec, cfg *configs.Config, f *filters) (*plan, error) {
-	if spec.Isolation.Libcontainer || !known(cfg) {
+	if spec.Isolation.Libcontainer || !known(spec, cfg) {
 		return nil, errByLibcontainer
 	}
 	p := &plan{}
 	p.outputs(spec)
+	if spec.Config.Apart {
+		p.target(spec.Parent.Init.PID, spec.Parent.Init.Start)
+	}
 	p.start(int64(cfg.Namespaces.CloneFlags()))
-	if spec.Isolation.Cgroup != "" {
-		groups, err := create(cfg)
-		if err != nil {
-			return nil, err
-		}
-		for _, group := range groups {
-			p.write(filepath.Join(group, "cgroup.procs"), "0")
-		}
+	groups, err := joined(spec, cfg)
+	if err != nil {
+		return nil, err
+	}
+	for _, group := range groups {
+		p.write(filepath.Join(group, "cgroup.procs"), "0")
+	}
+	if shared := sharedWith(spec); shared != 0 {
+		p.enter(shared)
 	}
 	for _, ns := range cfg.Namespaces {
-		if ns.Path != "" {
+		if ns.Path != "" && !inherited(spec, ns.Type) {
 			p.join(ns.Path)
 		}
 	}
@@ -72,12 +76,12 @@ func planned(spec shim.Spec, cfg *configs.Config, f *filters) (*plan, error) {
 }
 
 // known reports whether a plan can have all that cfg asks for.
-func known(cfg *configs.Config) bool {
+func known(spec shim.Spec, cfg *configs.Config) bool {
 	rest := *cfg
 	for _, ns := range cfg.Namespaces {
 		switch ns.Type {
 		case configs.NEWNS, configs.NEWPID, configs.NEWIPC, configs.NEWUTS:
-			if ns.Path != "" {
+			if ns.Path != "" && !inherited(spec, ns.Type) {
 				return false
 			}
 		case configs.NEWNET:

@@ -60,7 +60,12 @@ func launch(dir shim.Dir, spec shim.Spec) (l launched, err error) {
 	if err := mountFiles(dir, &spec); err != nil {
 		return l, err
 	}
-	if spec.Isolation.Cgroup == "" {
+	shared, err := holdShared(spec)
+	if err != nil {
+		return l, err
+	}
+	defer shared.close()
+	if !grouped(spec) {
 		if err := lockCgroups(); err != nil {
 			return l, err
 		}
@@ -77,7 +82,7 @@ func launch(dir shim.Dir, spec shim.Spec) (l launched, err error) {
 	if err != nil {
 		return l, err
 	}
-	l, err = start(dir, c, spec)
+	l, err = start(dir, c, spec, shared)
 	if err != nil {
 		discard(c)
 	}
@@ -120,7 +125,7 @@ func lockCgroups() error {
 }
 
 // start runs process 1 and the command, and records the former.
-func start(dir shim.Dir, c *libcontainer.Container, spec shim.Spec) (l launched, err error) {
+func start(dir shim.Dir, c *libcontainer.Container, spec shim.Spec, shared sharedGroups) (l launched, err error) {
 	report, sender, err := os.Pipe()
 	if err != nil {
 		return l, err
@@ -140,6 +145,9 @@ func start(dir shim.Dir, c *libcontainer.Container, spec shim.Spec) (l launched,
 	}
 	l = launched{init: shim.Identify(pid), report: report}
 	if err := dir.WriteInit(l.init); err != nil {
+		return l, err
+	}
+	if err := shared.take(pid); err != nil {
 		return l, err
 	}
 	if err := c.Exec(); err != nil {

@@ -119,6 +119,10 @@ func (p *plan) command(spec shim.Spec, cfg *configs.Config, f *filters) error {
 	case spec.Config.Stdin:
 		p.input(false)
 	}
+	if spec.Config.Idle {
+		p.idle()
+		return nil
+	}
 	p.run(spec.Program.Path, spec.Program.Argv, spec.Program.Environ())
 	return nil
 }

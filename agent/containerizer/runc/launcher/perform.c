@@ -16,6 +16,7 @@
 #include <linux/mount.h>
 #include <linux/openat2.h>
 #include <linux/seccomp.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -332,6 +333,31 @@ static void __attribute__((noreturn)) run(const char *path) {
 	stage_reap(command, plan.report);
 }
 
+static void nothing(int sig) { (void)sig; }
+
+/* In process 1 of a container that runs nothing: there until it is killed. What
+ * others leave behind comes to it. */
+static void __attribute__((noreturn)) idle(void) {
+	char byte;
+	struct sigaction child = {.sa_handler = nothing};
+	if (read(plan.go, &byte, 1) != 1)
+		_exit(1); /* the shim is gone */
+	close(plan.go);
+	stage_reset_signals();
+	sigaction(SIGCHLD, &child, NULL);
+	setsid();
+	for (int fd = 0; fd <= 2; fd++)
+		close(fd);
+	if (apply_filter() < 0)
+		_exit(1);
+	stage_tell(plan.report, STAGE_RUNS, 0);
+	for (;;) {
+		while (waitpid(-1, NULL, WNOHANG) > 0) {
+		}
+		poll(NULL, 0, 60000); /* a signal between the two is not lost for ever */
+	}
+}
+
 /* One step; those that only take note of something have been taken care of. */
 static void step(struct plan_step *s) {
 	switch (s->kind) {
@@ -363,6 +389,7 @@ static void step(struct plan_step *s) {
 	case PLAN_ARGV: plan.argv = strings(s); break;
 	case PLAN_ENV: plan.envp = strings(s); break;
 	case PLAN_RUN: run(string(s, 0));
+	case PLAN_IDLE: idle();
 	default:
 		errno = 0;
 		refuse("a plan with a step of kind %u", s->kind);

@@ -88,7 +88,10 @@ func (p *plan) become(id identity) {
 	p.addBytes(C.PLAN_BECOME, n, groups)
 }
 
-// run is the last step.
+// idle is the last step of a container that runs nothing.
+func (p *plan) idle() { p.add(C.PLAN_IDLE, nil) }
+
+// run is the last step of any other.
 func (p *plan) run(path string, argv, env []string) {
 	p.add(C.PLAN_ARGV, nil, argv...)
 	p.add(C.PLAN_ENV, nil, env...)

@@ -7,7 +7,7 @@
  * A plan is what the Go side decided and perform.c does, step by step: a row of
  * records in native byte order, each a multiple of eight bytes long. Numbers not
  * mentioned are zero. Up to START the shim acts, from there on process 1 of the
- * container; RUN is the last.
+ * container; RUN or IDLE is the last.
  */
 struct plan_step {
 	uint32_t kind;
@@ -39,6 +39,7 @@ enum plan_kind {
 	PLAN_ARGV,       /* strings */
 	PLAN_ENV,        /* strings */
 	PLAN_RUN,        /* path */
+	PLAN_IDLE,       /* instead of RUN: run nothing */
 };
 
 /* Files that a shim which performs a plan inherits beside the standard three. */

@@ -178,7 +178,7 @@ func imageMounts(spec shim.Spec) []*configs.Mount {
 		{Source: "/sys", Destination: "/sys", Device: "bind", Flags: bind, RecAttr: &unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY}},
 		{Source: spec.Config.Sandbox, Destination: containerizer.SandboxPath, Device: "bind", Flags: bind},
 	}
-	if spec.Config.Confinement.ShareIPC {
+	if spec.Config.Confinement.ShareIPC && !spec.Config.Apart {
 		list = append(list, &configs.Mount{Source: "/dev/shm", Destination: "/dev/shm", Device: "bind", Flags: bind})
 	} else {
 		list = append(list, ipcMounts(spec.Config.Confinement.ShmSize)...)

@@ -33,7 +33,7 @@ func answer(dir shim.Dir, f *filters) planner.Answer {
 	var p *plan
 	switch {
 	case err != nil:
-	case spec.Parent != nil:
+	case spec.Parent != nil && !spec.Config.Apart:
 		p, err = nested(dir, spec, f)
 	default:
 		p, err = planOf(dir, spec, f)
