@@ -260,6 +260,7 @@ func (a *agent) handler() http.Handler {
 // work recovers and then runs the loop and what it needs.
 func (a *agent) work(ctx context.Context) error {
 	var recovered core.Recovered
+	began := time.Now()
 	err := a.writer.persist(ctx, func() (err error) {
 		recovered, err = a.recover(ctx)
 		return err
@@ -267,6 +268,7 @@ func (a *agent) work(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("recover: %w", err)
 	}
+	a.metrics.Gauge("slave/recovery_time_secs").Set(time.Since(began).Seconds())
 	detector, closeDetector := a.cfg.detector()
 	defer closeDetector()
 	g := daemon.NewGroup(ctx)

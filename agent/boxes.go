@@ -37,6 +37,7 @@ type boxes struct {
 	launches   chan struct{} // one token per launch under way
 	log        *zap.Logger
 	failures   *metrics.Counter // destructions that failed
+	leases     *metrics.Counter // images that could not be given back
 	pending    pending
 	isolated   bool // containers can have files and process ids of their own
 }
@@ -46,6 +47,7 @@ func newBoxes(a *agent, c containerizer.Containerizer, n *network.Networks) *box
 		agent: a, containers: c, networks: n, jobs: newQueue[func(context.Context)](),
 		launches: make(chan struct{}, max(4, 2*runtime.NumCPU())), log: a.log.Named("containers"),
 		failures: a.metrics.Counter("containerizer/mesos/container_destroy_errors"),
+		leases:   a.metrics.Counter("containerizer/mesos/provisioner/remove_container_errors"),
 	}
 }
 
@@ -187,7 +189,11 @@ func (b *boxes) destroyOnce(ctx context.Context, id string) error {
 	if err := b.containers.Destroy(ctx, id); err != nil {
 		return err
 	}
-	return errors.Join(b.networks.Detach(ctx, id), b.agent.images.Release(id))
+	err := b.agent.images.Release(id)
+	if err != nil {
+		b.leases.Inc()
+	}
+	return errors.Join(b.networks.Detach(ctx, id), err)
 }
 
 func pause(ctx context.Context, d time.Duration) error {

@@ -49,6 +49,14 @@ func (a *agent) measure(ctx context.Context, emit func(metrics.Value)) {
 	gauge("gc/path_removals_pending", float64(gc.Pending))
 	counter("gc/path_removals_succeeded", gc.Succeeded)
 	counter("gc/path_removals_failed", gc.Failed)
+	fetched := a.fetcher.Counts()
+	counter("containerizer/fetcher/task_fetches_succeeded", fetched.Succeeded)
+	counter("containerizer/fetcher/task_fetches_failed", fetched.Failed)
+	gauge("containerizer/fetcher/cache_size_total_bytes", float64(fetched.CacheBytes))
+	gauge("containerizer/fetcher/cache_size_used_bytes", float64(fetched.CacheUsed))
+	gauge("resource_provider_manager/subscribed", 0) // there are none
+	counter("resource_provider_manager/events/subscribe", 0)
+	counter("resource_provider_manager/events/disconnect", 0)
 	counter("slave/recovery_errors", 0) // an agent that cannot recover does not run
 	if !a.Recovered() {
 		return

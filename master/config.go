@@ -89,6 +89,7 @@ type Config struct {
 	Weights         []*registrypb.Weight
 	RootSubmissions bool
 
+	FrameworkMetrics       bool // for each framework by itself
 	MaxCompletedFrameworks int
 	MaxCompletedTasks      int // per framework
 	MaxUnreachableTasks    int // per framework
@@ -147,6 +148,7 @@ func DefaultConfig() Config {
 		PreemptAfter: time.Minute,
 		PreemptGrace: 30 * time.Second,
 
+		FrameworkMetrics:       true,
 		MaxCompletedFrameworks: core.DefaultMaxCompletedFrameworks,
 		MaxCompletedTasks:      core.DefaultMaxCompletedTasks,
 		MaxUnreachableTasks:    core.DefaultMaxUnreachableTasks,

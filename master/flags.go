@@ -177,6 +177,7 @@ func (c *Config) agentFlags(f *daemon.FlagSet) {
 
 func (c *Config) frameworkFlags(f *daemon.FlagSet) {
 	f.Bool(&c.RootSubmissions, "root_submissions", "Let root run frameworks")
+	f.Bool(&c.FrameworkMetrics, "publish_per_framework_metrics", "Publish metrics of each framework; many frameworks make many of them")
 	f.Int(&c.MaxCompletedFrameworks, 0, 1<<20, "max_completed_frameworks", "So many frameworks that ended are remembered")
 	f.Int(&c.MaxCompletedTasks, 0, 1<<20, "max_completed_tasks_per_framework", "So many tasks that ended are remembered per framework")
 	f.Int(&c.MaxUnreachableTasks, 0, 1<<20, "max_unreachable_tasks_per_framework", "So many tasks of unreachable agents are remembered per framework")
@@ -220,7 +221,7 @@ func ignored(f *daemon.FlagSet) {
 		"offer_constraints_re2_max_mem", "offer_constraints_re2_max_program_size"} {
 		f.Ignore(name)
 	}
-	for _, name := range []string{"log_auto_initialize", "initialize_driver_logging", "registry_strict", "memory_profiling", "publish_per_framework_metrics"} {
+	for _, name := range []string{"log_auto_initialize", "initialize_driver_logging", "registry_strict", "memory_profiling"} {
 		f.IgnoreBool(name)
 	}
 }

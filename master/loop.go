@@ -43,6 +43,8 @@ type loop struct {
 	log       *zap.Logger
 	metrics   *metrics.Registry
 	steps     *metrics.Timer
+	runs      *metrics.Timer   // steps in which the allocator ran
+	shared    *metrics.Counter // looks that needed no snapshot of their own
 	refused   *metrics.Counter
 
 	inbox   chan input
@@ -61,8 +63,9 @@ type loop struct {
 func newLoop(c *core.Master, r *registrar.Registrar, log *zap.Logger, m *metrics.Registry) *loop {
 	l := &loop{
 		core: c, clock: daemon.StartClock(), registrar: r, log: log.Named("loop"), metrics: m,
-		steps: m.Timer("master/step"), refused: m.Counter("master/dropped_messages"),
-		inbox: make(chan input, inboxSize), ended: make(chan struct{}),
+		steps: m.Timer("master/step"), runs: m.Timer("allocator/mesos/allocation_run"), shared: m.Counter("master/http_cache_hits"),
+		refused: m.Counter("master/dropped_messages"),
+		inbox:   make(chan input, inboxSize), ended: make(chan struct{}),
 		agents:     make(map[core.Session]api.Sink),
 		frameworks: make(map[core.Stream]api.Sink),
 		waiting:    make(map[core.Request]chan<- core.Reply),
@@ -127,11 +130,14 @@ func (l *loop) take(in input) {
 
 // step is one turn: the core decides, the loop performs.
 func (l *loop) step(ev core.Event) {
-	began := l.clock.Now()
+	began, runs := l.clock.Now(), l.core.Allocations()
 	effects := l.core.Step(began, ev)
 	l.snapshot = nil
 	took := l.clock.Now().Sub(began)
 	l.steps.Observe(took)
+	if l.core.Allocations() != runs { // the run is most of such a step
+		l.runs.Observe(took)
+	}
 	if c := l.log.Check(zap.DebugLevel, "step"); c != nil {
 		c.Write(zap.String("event", fmt.Sprintf("%T", ev)), zap.Int("effects", len(effects)), zap.Duration("duration", took))
 	}
@@ -144,6 +150,8 @@ func (l *loop) step(ev core.Event) {
 func (l *loop) look() *core.Snapshot {
 	if l.snapshot == nil {
 		l.snapshot = l.core.Snapshot()
+	} else {
+		l.shared.Inc()
 	}
 	return l.snapshot
 }

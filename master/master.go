@@ -216,7 +216,7 @@ func (m *master) handler() http.Handler {
 		Master: m, Log: m.cfg.Log.Named("api"), Level: m.cfg.Level, Metrics: m.metrics,
 		Info: m.info, Started: m.started, Cluster: m.cfg.Cluster, LogDir: m.cfg.Logging.Dir, Files: m.cfg.files(),
 		Flags: m.cfg.Flags, Build: m.cfg.Build, Limits: limits,
-		Gate: m.cfg.gate(),
+		Gate: m.cfg.gate(), FrameworkMetrics: m.cfg.FrameworkMetrics,
 	})
 }
 
@@ -277,7 +277,7 @@ func (m *master) Status() api.Status {
 }
 
 // measure is the source of what only the process knows.
-func (m *master) measure(_ context.Context, emit func(metrics.Value)) {
+func (m *master) measure(ctx context.Context, emit func(metrics.Value)) {
 	gauge := func(name string, v float64) { emit(metrics.Value{Name: name, Kind: metrics.GaugeKind, Value: v}) }
 	gauge("master/uptime_secs", time.Since(m.started).Seconds())
 	elected := 0.0
@@ -285,6 +285,22 @@ func (m *master) measure(_ context.Context, emit func(metrics.Value)) {
 		elected = 1
 	}
 	gauge("master/elected", elected)
+	// Everything comes in one queue, and the allocator has none.
+	for _, name := range []string{
+		"master/event_queue_dispatches", "master/event_queue_http_requests", "allocator/event_queue_dispatches", "allocator/mesos/event_queue_dispatches",
+	} {
+		gauge(name, 0)
+	}
+	if !m.recovered.Load() {
+		return
+	}
+	shares, err := ask(ctx, m.loop, m.loop.core.Shares)
+	if err != nil {
+		return // the master ends, or the asker's time is up
+	}
+	for name, share := range shares {
+		gauge(name, share)
+	}
 }
 
 // newID mints the id of a master process.

@@ -38,6 +38,12 @@ func TestOptimisticOffers(t *testing.T) {
 	}
 	_, metrics := get(t, "http://"+address+"/metrics/snapshot")
 	want(t, "metrics", metrics, `"allocator/optimistic/rescinded_offers":1.0`, `"allocator/optimistic/refused_accepts":0.0`)
+	late := &schedulerpb.Call{Type: schedulerpb.Call_ACCEPT.Enum(), Accept: &schedulerpb.Call_Accept{OfferIds: []*mesospb.OfferID{theirs.GetId()}}}
+	if err := second.call(late); err != nil {
+		t.Fatal(err)
+	}
+	_, metrics = get(t, "http://"+address+"/metrics/snapshot")
+	want(t, "metrics", metrics, `"allocator/optimistic/refused_accepts":1.0`)
 }
 
 // plain hides that a policy is more than an Allocator.

@@ -48,6 +48,13 @@ func newCache(dir string, limit int64) (*cache, error) {
 	return &cache{dir: dir, limit: limit, entries: map[cacheKey]*cached{}}, nil
 }
 
+// size is what the kept files take.
+func (c *cache) size() int64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.used
+}
+
 // get opens the file for key, which fill writes if it is not there. Of several
 // that ask at once one fills and the others wait. release says that the file is
 // no longer needed.

@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"github.com/soukproject/souk/agent/account"
@@ -41,6 +42,20 @@ type Fetcher struct {
 	client *http.Client
 	cache  *cache // nil: none
 	slots  chan struct{}
+
+	succeeded, failed atomic.Int64 // fetches for tasks
+}
+
+// Counts are what a Fetcher has done, and how full its cache is, in bytes.
+type Counts struct{ Succeeded, Failed, CacheBytes, CacheUsed int64 }
+
+// Counts returns those of this moment.
+func (f *Fetcher) Counts() Counts {
+	c := Counts{Succeeded: f.succeeded.Load(), Failed: f.failed.Load()}
+	if f.cache != nil {
+		c.CacheBytes, c.CacheUsed = f.cache.limit, f.cache.size()
+	}
+	return c
 }
 
 // URI names a file to fetch.
@@ -84,6 +99,16 @@ func (f *Fetcher) Fetch(ctx context.Context, r Request) error {
 	if len(r.URIs) == 0 {
 		return nil
 	}
+	err := f.fetchAll(ctx, r)
+	if err != nil {
+		f.failed.Add(1)
+	} else {
+		f.succeeded.Add(1)
+	}
+	return err
+}
+
+func (f *Fetcher) fetchAll(ctx context.Context, r Request) error {
 	wanted, err := f.wanted(r.URIs)
 	if err != nil {
 		return err

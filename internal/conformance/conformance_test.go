@@ -41,6 +41,7 @@ func TestConformance(t *testing.T) {
 		t.Run("launch in "+codec.String(), func(t *testing.T) { launchAll(t, c, codec) })
 		t.Run("operations in "+codec.String(), func(t *testing.T) { operateAll(t, c, codec) })
 	}
+	t.Run("metrics", func(t *testing.T) { metricsAll(t, c) })
 	t.Run("steps", func(t *testing.T) {
 		for _, s := range steps() {
 			holds(t, c, s.at, s.name, s.notYet, func() error { return s.performAll(t, c) })
@@ -183,6 +184,9 @@ func TestRowsNameTheirPlace(t *testing.T) {
 	for _, r := range readRows[operation](t, "operations.jsonl") {
 		check(r.At, r.Name)
 	}
+	for _, r := range readRows[metric](t, "metrics.jsonl") {
+		check(r.At, r.Name)
+	}
 	for _, s := range steps() {
 		check(s.at, s.name)
 	}
@@ -211,6 +215,9 @@ func TestNotYetIsListed(t *testing.T) {
 		listed(r.At, r.Name, r.NotYet)
 	}
 	for _, r := range readRows[operation](t, "operations.jsonl") {
+		listed(r.At, r.Name, r.NotYet)
+	}
+	for _, r := range readRows[metric](t, "metrics.jsonl") {
 		listed(r.At, r.Name, r.NotYet)
 	}
 	for _, s := range steps() {

@@ -79,7 +79,9 @@ type Config struct {
 	Flags   []daemon.Flag
 	Build   Build
 	Limits  Limits
-	Gate    auth.Gate // asks for credentials in the realms of routes.go
+	// FrameworkMetrics publishes what is counted for each framework.
+	FrameworkMetrics bool
+	Gate             auth.Gate // asks for credentials in the realms of routes.go
 }
 
 // Build says which program answers.

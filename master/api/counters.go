@@ -19,6 +19,9 @@ func (a *api) measure(ctx context.Context, emit func(metrics.Value)) {
 		return // the master ends, or the asker's time is up
 	}
 	for name, value := range view.Metrics() {
+		if !a.FrameworkMetrics && strings.HasPrefix(name, frameworks) {
+			continue
+		}
 		emit(metrics.Value{Name: name, Kind: kindOf(name), Value: value})
 	}
 }
@@ -33,8 +36,31 @@ func growing() []string {
 	}
 }
 
+// frameworks is how the metrics of each framework begin; its name and id follow.
+const frameworks = "master/frameworks/"
+
+// growsWithin are those of one framework, and of operations, whose values only grow.
+func growsWithin() []string {
+	return []string{"calls", "events", "operations", "offers/", "tasks/terminal/"}
+}
+
+// ends are how an operation can end; what is counted so only grows.
+func ends() []string {
+	return []string{"/finished", "/failed", "/error", "/dropped", "/gone_by_operator"}
+}
+
 func kindOf(name string) metrics.Kind {
-	if slices.ContainsFunc(growing(), func(prefix string) bool { return strings.HasPrefix(name, prefix) }) {
+	begins := func(prefix string) bool { return strings.HasPrefix(name, prefix) }
+	grows := slices.ContainsFunc(growing(), begins)
+	switch {
+	case strings.HasPrefix(name, frameworks):
+		_, name, _ = strings.Cut(name[len(frameworks):], "/") // after the framework's name
+		_, name, _ = strings.Cut(name, "/")                   // after its id
+		grows = slices.ContainsFunc(growsWithin(), begins)
+	case strings.HasPrefix(name, "master/operations/"):
+		grows = slices.ContainsFunc(ends(), func(suffix string) bool { return strings.HasSuffix(name, suffix) })
+	}
+	if grows {
 		return metrics.CounterKind
 	}
 	return metrics.GaugeKind

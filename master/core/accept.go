@@ -29,6 +29,9 @@ type acceptance struct {
 // over, and the rest goes back under the call's filter (mesos-api 8.8).
 func (m *Master) accept(f *framework, call *schedulerpb.Call_Accept) {
 	m.count.messages["launch_tasks"]++
+	for _, op := range call.GetOperations() {
+		f.count.operations.add(int32(op.GetType()))
+	}
 	offers, err := m.acceptable(f, call.GetOfferIds())
 	if err == nil {
 		err = m.claim(offers)
@@ -45,6 +48,7 @@ func (m *Master) accept(f *framework, call *schedulerpb.Call_Accept) {
 	acc := &acceptance{framework: f, agent: offers[0].agent, role: offers[0].role}
 	for _, o := range offers {
 		m.count.offersAccepted++
+		f.count.offersAccepted++
 		m.forgetOffer(o)
 		acc.offered = acc.offered.Add(o.resources)
 	}
@@ -90,10 +94,12 @@ func (m *Master) acceptable(f *framework, ids []*mesospb.OfferID) (offers []*off
 	}
 	seen := map[*offer]bool{}
 	var duplicate error
+	lost := false // one that is over
 	for _, id := range ids {
 		o := m.offer(id.GetValue())
 		switch {
 		case o == nil:
+			lost = lost || m.offerIsOver(id.GetValue())
 			err = firstError(err, fmt.Errorf("Offer %s is no longer valid", id.GetValue()))
 		case o.framework != f:
 			err = firstError(err, fmt.Errorf("Offer %s has invalid framework %s while framework %s is expected", id.GetValue(), o.framework.id, f.id))
@@ -103,6 +109,9 @@ func (m *Master) acceptable(f *framework, ids []*mesospb.OfferID) (offers []*off
 			seen[o] = true
 			offers = append(offers, o)
 		}
+	}
+	if lost && m.cfg.Optimist != nil {
+		m.count.claimsLost++
 	}
 	return offers, firstError(err, firstError(duplicate, m.together(offers)))
 }
@@ -256,6 +265,7 @@ func (m *Master) invalidTask(f *framework, t *mesospb.TaskInfo, err error) {
 func (m *Master) refuseTask(f *framework, t *mesospb.TaskInfo, state mesospb.TaskState, reason mesospb.TaskStatus_Reason, text string) {
 	s := m.status(mesos.TaskID(t.GetTaskId().GetValue()), mesos.AgentID(t.GetAgentId().GetValue()), state, reason, text)
 	m.count.ended[state]++
+	f.count.ended.add(int32(state))
 	m.countCause(s)
 	m.tellFramework(f, updateEvent(s))
 }

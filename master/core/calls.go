@@ -20,6 +20,7 @@ func (m *Master) called(ev Called) {
 		return
 	}
 	m.count.calls[ev.Call.GetType()]++
+	f.count.calls.add(int32(ev.Call.GetType()))
 	if ev.Call.GetType() == schedulerpb.Call_TEARDOWN {
 		m.count.messages["unregister_framework"]++
 		m.tearDown(f, ev.Request, 202)

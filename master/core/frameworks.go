@@ -40,6 +40,7 @@ type framework struct {
 	inverse                    []*inverseOffer     // oldest first
 	used                       resources.Resources // scalars only
 	active, unreachable, ended chain               // of tasks
+	count                      tallies
 }
 
 func (f *framework) can(c mesospb.FrameworkInfo_Capability_Type) bool { return can(f.info, c) }
@@ -224,6 +225,7 @@ func (m *Master) recoverFramework(info *mesospb.FrameworkInfo) *framework {
 func (m *Master) resubscribe(f *framework, info *mesospb.FrameworkInfo, w wish, s Stream) {
 	info.User, info.Checkpoint = f.info.User, f.info.Checkpoint
 	if f.stream != "" {
+		f.count.events.add(int32(schedulerpb.Event_ERROR))
 		m.do(SendFramework{f.stream, errorEvent("Framework failed over")}, CloseFramework{f.stream})
 		delete(m.streams, f.stream)
 	}
@@ -249,6 +251,8 @@ func (m *Master) resubscribe(f *framework, info *mesospb.FrameworkInfo, w wish, 
 func (m *Master) connect(f *framework, s Stream) {
 	f.stream = s
 	m.streams[s] = f
+	f.count.calls.add(int32(schedulerpb.Call_SUBSCRIBE))
+	f.count.events.add(int32(schedulerpb.Event_SUBSCRIBED))
 	m.do(SendFramework{s, subscribedEvent(f.id, m.cfg.Info)})
 	m.askAgain()
 }
@@ -417,6 +421,7 @@ func (f *framework) inOrder() []*offer {
 // tellFramework sends an event to a framework whose scheduler is connected.
 func (m *Master) tellFramework(f *framework, e *schedulerpb.Event) {
 	if f.stream != "" {
+		f.count.events.add(int32(e.GetType()))
 		m.do(SendFramework{f.stream, e})
 	}
 }

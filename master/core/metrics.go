@@ -86,6 +86,7 @@ func (s *Snapshot) Metrics() map[string]float64 {
 	s.messageMetrics(out)
 	s.quotaMetrics(out)
 	s.operationMetrics(out)
+	s.allocatorMetrics(out)
 	return out
 }
 
@@ -122,17 +123,24 @@ func (s *Snapshot) frameworkMetrics(out map[string]float64) {
 		if f.Connected {
 			connected++
 		}
-		prefix := "master/frameworks/" + url.PathEscape(f.Info.GetName()) + "/" + string(f.ID) + "/"
+		prefix := frameworkPrefix(f)
 		out[prefix+"subscribed"] = 0
 		if f.Connected {
 			out[prefix+"subscribed"] = 1
 		}
 		for _, role := range f.Roles {
-			out[prefix+"roles/"+url.PathEscape(role)+"/suppressed"] = 0
+			out[prefix+"roles/"+metricPart(role)+"/suppressed"] = 0
 		}
 		for _, role := range f.SuppressedRoles {
-			out[prefix+"roles/"+url.PathEscape(role)+"/suppressed"] = 1
+			out[prefix+"roles/"+metricPart(role)+"/suppressed"] = 1
 		}
+	}
+	for i := range s.Frameworks {
+		s.frameworkTallies(&s.Frameworks[i], out)
+	}
+	for i := range s.CompletedFrameworks {
+		out[frameworkPrefix(&s.CompletedFrameworks[i])+"subscribed"] = 0
+		s.frameworkTallies(&s.CompletedFrameworks[i], out)
 	}
 	rest := len(s.Frameworks) - connected
 	out["master/frameworks_active"], out["master/frameworks_connected"] = float64(connected), float64(connected)

@@ -35,6 +35,12 @@ func (m *Master) offer(id string) *offer {
 	return m.offers[number]
 }
 
+// offerIsOver tells an offer that was made and is not there any more.
+func (m *Master) offerIsOver(id string) bool {
+	number, ok := m.offerNumber(id)
+	return ok && number < m.offerIDs && m.offers[number] == nil
+}
+
 func (m *Master) offerNumber(id string) (number uint64, ok bool) {
 	digits, ours := strings.CutPrefix(id, m.cfg.MasterID+"-O")
 	number, err := strconv.ParseUint(digits, 10, 64)
@@ -62,6 +68,7 @@ func (m *Master) allocate() {
 	}
 	for _, f := range order {
 		m.count.offersSent += len(batches[f])
+		f.count.offersSent += uint32(len(batches[f]))
 		m.tellFramework(f, offersEvent(batches[f]))
 	}
 }
@@ -150,6 +157,7 @@ func (m *Master) withdraw(o *offer) {
 func (m *Master) rescind(o *offer) {
 	m.withdraw(o)
 	m.count.offersRescinded++
+	o.framework.count.offersRescinded++
 	m.tellFramework(o.framework, rescindEvent(m.offerID(o.number)))
 }
 
@@ -179,6 +187,7 @@ func (m *Master) decline(f *framework, call *schedulerpb.Call_Decline) {
 			continue
 		}
 		m.count.offersDeclined++
+		f.count.offersDeclined++
 		m.forgetOffer(o)
 		m.refuseAllocation(o.allocation(), refuseFor(call.GetFilters()))
 	}

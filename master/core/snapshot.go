@@ -90,6 +90,7 @@ type Framework struct {
 	handle                     uint32
 	used                       resources.Resources
 	active, unreachable, ended chain
+	count                      tallies
 }
 
 // An Offer is an outstanding offer.
@@ -158,7 +159,7 @@ func (m *Master) viewFramework(f *framework) Framework {
 		ID: f.id, Info: f.info, Active: f.stream != "", Connected: f.stream != "", Recovered: f.recovered,
 		Registered: f.registered, Reregistered: f.reregistered, Unregistered: f.unregistered,
 		Roles: f.roles, SuppressedRoles: f.suppressed, OfferConstraints: f.constraints,
-		handle: f.handle, used: f.used, active: f.active, unreachable: f.unreachable, ended: f.ended,
+		handle: f.handle, used: f.used, active: f.active, unreachable: f.unreachable, ended: f.ended, count: f.count,
 	}
 	for _, o := range f.inOrder() {
 		view.Offers = append(view.Offers, Offer{m.offerID(o.number), o.agent.id, o.agent.hostname, o.role, o.resources})

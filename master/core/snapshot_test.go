@@ -109,6 +109,10 @@ func TestMetrics(t *testing.T) {
 		"master/tasks_running": 1, "master/tasks_staging": 0, "master/tasks_finished": 1, "master/tasks_lost": 0,
 		"master/cpus_total": 4, "master/cpus_used": 1, "master/cpus_percent": 0.25, "master/gpus_total": 0, "master/gpus_percent": 0,
 		"master/messages_status_update": 3, "master/messages_launch_tasks": 1, "master/valid_status_updates": 3, "master/invalid_status_updates": 0,
+		"master/frameworks/f1/M-0000/calls/accept": 1, "master/frameworks/f1/M-0000/calls/subscribe": 1, "master/frameworks/f1/M-0000/events/update": 3,
+		"master/frameworks/f1/M-0000/operations/launch": 1, "master/frameworks/f1/M-0000/offers/accepted": 1, "master/frameworks/f1/M-0000/offers/sent": 2,
+		"master/frameworks/f1/M-0000/tasks/active/task_running": 1, "master/frameworks/f1/M-0000/tasks/terminal/task_finished": 1,
+		"allocator/mesos/resources/cpus/total": 4, "allocator/mesos/resources/cpus/offered_or_allocated": 4,
 		"master/frameworks/f1/M-0000/subscribed": 1, "master/frameworks/f1/M-0000/roles/web%2Ffront/suppressed": 0,
 	} {
 		if value, ok := got[name]; !ok || value != want {

@@ -110,6 +110,9 @@ func (m *Master) setState(row uint32, to mesospb.TaskState) bool {
 	m.tasks.rows.edit(row).state = uint8(to)
 	if mesos.Terminal(to) {
 		m.count.ended[to]++
+		if f := m.frameworkOf[m.tasks.rows.at(row).framework]; f != nil {
+			f.count.ended.add(int32(to))
+		}
 		m.freeTask(row)
 	}
 	return true
