@@ -119,31 +119,6 @@ func (b *breaker) do(f Fault, victims []victim) (undo func()) {
 	return b.c.network.cut(b.paths(f, victims))
 }
 
-// powerOff kills all that runs on a host, also the tasks of an agent.
-func (b *breaker) powerOff(v victim) {
-	v.kill()
-	for {
-		processes := hostProcesses(v.label())
-		if len(processes) == 0 {
-			return
-		}
-		tasks := tasksOf(processes)
-		b.tell.say("%s: %d processes end, of tasks %q", v.label(), len(processes), tasks)
-		b.mu.Lock()
-		for _, id := range tasks {
-			b.crashed[id] = true
-		}
-		for _, id := range endedSince(b.c.logs(), time.Now().Add(-time.Second)) {
-			b.crashed[id] = true // its end may not be on record yet
-		}
-		b.mu.Unlock()
-		for _, pid := range processes {
-			_ = syscall.Kill(pid, syscall.SIGKILL) // it may have ended by itself
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
-}
-
 // each is for all at the same time, as far as possible.
 func each(victims []victim, f func(victim)) {
 	var wg sync.WaitGroup
@@ -151,6 +126,36 @@ func each(victims []victim, f func(victim)) {
 		wg.Go(func() { f(v) })
 	}
 	wg.Wait()
+}
+
+// powerOff kills all that runs on a host, also the tasks of an agent, and waits
+// for the end of it.
+func (b *breaker) powerOff(v victim) {
+	v.kill()
+	killed := make(map[int]bool)
+	for {
+		processes := hostProcesses(v.label())
+		if len(processes) == 0 {
+			return
+		}
+		fresh := slices.DeleteFunc(processes, func(pid int) bool { return killed[pid] })
+		b.giveUp(tasksOf(fresh))
+		for _, pid := range fresh {
+			killed[pid] = true
+			_ = syscall.Kill(pid, syscall.SIGKILL) // it may have ended by itself
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+// giveUp notes tasks whose processes are killed, and those whose end may not be
+// on record yet.
+func (b *breaker) giveUp(tasks []string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, id := range slices.Concat(tasks, endedSince(b.c.logs(), time.Now().Add(-time.Second))) {
+		b.crashed[id] = true
+	}
 }
 
 // paths are those that a cut of members is about.

@@ -211,13 +211,15 @@ type told struct {
 	Attempt int
 }
 
-// remember adds runs to those known of a job, and returns them all.
+// remember adds runs to those known of a job, and returns them all. What was
+// under way and is not told of any more was launched again under another id.
 func (o *observer) remember(job string, runs []told) []checker.Run {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.runs[job] == nil {
 		o.runs[job] = make(map[string]checker.Run)
 	}
+	maps.DeleteFunc(o.runs[job], func(_ string, r checker.Run) bool { return !over(r.State) })
 	for _, r := range runs {
 		o.runs[job][r.TaskID] = checker.Run{Task: r.TaskID, State: r.State, Due: r.Due.Truncate(time.Second), Attempt: r.Attempt}
 		if over(r.State) {
