@@ -163,20 +163,31 @@ func ownPorts(s network.Spec, given []*mesospb.Resource) error {
 // join gives the container of cfg its own network, if it asks for one.
 func (b *boxes) join(ctx context.Context, e core.Launch, cfg *containerizer.Config) error {
 	s, ok, err := ownNetwork(e)
-	if err != nil || !ok {
+	if err != nil {
 		return err
+	}
+	if !ok {
+		if a, ok := b.networks.Files(cfg.Parent); ok {
+			showFiles(a, cfg) // it is in the network of what it is nested in
+		}
+		return nil
 	}
 	a, err := b.networks.Attach(ctx, s)
 	if err != nil {
 		return err
 	}
 	cfg.Network, cfg.Hostname = a.Namespace, a.Name
+	showFiles(a, cfg)
+	return nil
+}
+
+// showFiles shows a container the files by which it finds names in its network.
+func showFiles(a network.Attachment, cfg *containerizer.Config) {
 	for target, source := range map[string]string{"/etc/hosts": a.Hosts, "/etc/hostname": a.Hostname, "/etc/resolv.conf": a.Resolv} {
 		if _, err := os.Stat(target); err == nil { // a place to mount it to
 			cfg.Mounts = append(cfg.Mounts, containerizer.Mount{Kind: containerizer.Bind, Source: source, Target: target})
 		}
 	}
-	return nil
 }
 
 // networkInfos are the networks of a container as a task's status shows them;

@@ -64,6 +64,11 @@ type dns struct {
 	domain                   string
 }
 
+// place says that the three files are in folder.
+func (a *Attachment) place(folder string) {
+	a.Hosts, a.Hostname, a.Resolv = filepath.Join(folder, "hosts"), filepath.Join(folder, "hostname"), filepath.Join(folder, "resolv.conf")
+}
+
 // writeFiles makes the three files in folder and tells a where they are.
 func writeFiles(folder string, s Spec, a *Attachment, names dns, operator []string) error {
 	var addresses []netip.Addr
@@ -74,7 +79,7 @@ func writeFiles(folder string, s Spec, a *Attachment, names dns, operator []stri
 	if err != nil {
 		return err
 	}
-	a.Hosts, a.Hostname, a.Resolv = filepath.Join(folder, "hosts"), filepath.Join(folder, "hostname"), filepath.Join(folder, "resolv.conf")
+	a.place(folder)
 	for file, text := range map[string]string{a.Hosts: hosts(s.hostname(), addresses), a.Hostname: s.hostname() + "\n", a.Resolv: resolvers} {
 		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
 			return err

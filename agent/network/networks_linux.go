@@ -226,6 +226,15 @@ func (n *Networks) finish(r record, a Attachment) error {
 	return n.records.save(r)
 }
 
+// Files says where the files are that a container with networks is shown, in an
+// Attachment without anything else.
+func (n *Networks) Files(id string) (a Attachment, ok bool) {
+	if _, _, ok = n.Attached(id); ok {
+		a.place(n.place(id))
+	}
+	return a, ok
+}
+
 // Attached says what a container asked for and got, once that is done.
 func (n *Networks) Attached(id string) (s Spec, joined []Joined, ok bool) {
 	n.mu.Lock()

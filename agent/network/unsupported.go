@@ -24,5 +24,8 @@ func (*Networks) Attach(context.Context, Spec) (Attachment, error) { return Atta
 // Detach has nothing to do.
 func (*Networks) Detach(context.Context, string) error { return nil }
 
+// Files knows nothing.
+func (*Networks) Files(string) (Attachment, bool) { return Attachment{}, false }
+
 // Attached knows nothing.
 func (*Networks) Attached(string) (Spec, []Joined, bool) { return Spec{}, nil, false }
