@@ -57,7 +57,8 @@ type sent struct {
 }
 
 // outcomes are what may have become of the first n operations: each that failed
-// may have been redone.
+// may have been redone. That as little as can be was redone comes first: what was
+// made and taken away again leaves the same.
 func (s *store) outcomes(n int) (all [][]sent) {
 	var failed []string
 	for _, x := range s.sent[:n] {
@@ -65,7 +66,7 @@ func (s *store) outcomes(n int) (all [][]sent) {
 			failed = append(failed, x.uuid)
 		}
 	}
-	for mask := range 1 << len(failed) {
+	for mask := 1<<len(failed) - 1; mask >= 0; mask-- {
 		all = append(all, possible(slices.DeleteFunc(slices.Clone(s.sent[:n]), func(x sent) bool {
 			at := slices.Index(failed, x.uuid)
 			return at >= 0 && mask&(1<<at) != 0
