@@ -146,6 +146,9 @@ func (a *agentNode) startAfter(rebooted bool) {
 
 // store keeps records as they are now.
 func (a *agentNode) store(records []*checkpointpb.Record) {
+	if a.c.forgets(forgetfulAgent) {
+		return
+	}
 	for _, r := range records {
 		a.disk.Put(clone(a.c, r))
 	}

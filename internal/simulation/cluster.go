@@ -22,6 +22,8 @@ type Options struct {
 	Heal       time.Duration // most virtual time until all is well again; 30 minutes
 	Faults     Faults        // none: those of the seed
 	Trace      func(line string)
+
+	mutant mutant
 }
 
 // Frameworks says which of the frameworks that ship take part.

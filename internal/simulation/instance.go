@@ -78,7 +78,7 @@ func (in *instance) elected(*seat) {
 		}
 		in.c.trace("%s leads", in.name)
 		in.c.result[Reigns]++
-		in.writer = &writer{p: &in.process, disk: &r.disk, epoch: epoch, fail: in.die}
+		in.writer = &writer{p: &in.process, disk: &r.disk, epoch: epoch, fail: in.die, mutant: forgetfulLeader}
 		if in.brain = in.of.wake(in, list); in.brain != nil {
 			in.client = in.c.connect(fmt.Sprintf("%s-%d", in.name, in.life), in.brain)
 			in.rearm()

@@ -75,7 +75,7 @@ func (m *masterNode) elected(*seat) {
 
 func (m *masterNode) lead(held *registrypb.Registry) {
 	m.c.result[Reigns]++
-	m.writer = &writer{p: &m.process, disk: &m.c.registry.disk, epoch: m.epoch, fail: m.die}
+	m.writer = &writer{p: &m.process, disk: &m.c.registry.disk, epoch: m.epoch, fail: m.die, mutant: forgetfulMaster}
 	m.core = m.newCore(rand.New(rand.NewPCG(m.c.rng.Uint64(), 2)))
 	m.retired = make(map[string]bool)
 	for _, a := range held.GetAgents() {

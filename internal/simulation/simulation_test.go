@@ -156,6 +156,25 @@ func TestFenceIsNeeded(t *testing.T) {
 	}
 }
 
+// TestMutantsAreFound: clusters that forget what they confirmed, or let two leaders
+// write, do not get through a few seeds.
+func TestMutantsAreFound(t *testing.T) {
+	for name, m := range map[string]mutant{
+		"the registry forgets": forgetfulMaster, "stores of frameworks forget": forgetfulLeader, "disks of agents forget": forgetfulAgent,
+		"deposed leaders write": openFence,
+	} {
+		t.Run(name, func(t *testing.T) {
+			for seed := uint64(1); seed <= 100; seed++ {
+				if _, err := Run(Options{Seed: seed, Masters: 3, Frameworks: Both, Heal: 5 * time.Minute, mutant: m}); err != nil {
+					t.Logf("found with seed %d: %v", seed, err)
+					return
+				}
+			}
+			t.Error("not found in 100 seeds")
+		})
+	}
+}
+
 // TestViolationsAreSeen breaks what the cores rely on and expects to be told:
 // an invariant that cannot fail shows nothing.
 func TestViolationsAreSeen(t *testing.T) {

@@ -13,7 +13,6 @@ import (
 // A fence is what makes every write conditional on the leader's epoch.
 type fence struct {
 	epoch uint64
-	open  bool // let everybody through: for the test that shows why it is there
 }
 
 // takeOver begins an epoch; whoever wrote before writes no more.
@@ -22,7 +21,7 @@ func (f *fence) takeOver() uint64 {
 	return f.epoch
 }
 
-func (f *fence) admits(epoch uint64) bool { return f.open || epoch == f.epoch }
+func (f *fence) admits(epoch uint64) bool { return epoch == f.epoch }
 
 // An outcome is what became of a write.
 type outcome int
@@ -58,11 +57,14 @@ func (d *disk) write(p *process, epoch uint64, apply func(), then func(outcome))
 		case d.full:
 			answer = failed
 			d.c.result[FullStores]++
-		case !d.fence.admits(epoch):
+		case !d.fence.admits(epoch) && d.c.opts.mutant != openFence:
 			answer = refused
 			d.c.result[RefusedWrites]++
 		default:
 			d.c.result[Writes]++
+			if epoch != d.fence.epoch {
+				d.c.violate("%s writes under epoch %d in epoch %d", p.name, epoch, d.fence.epoch)
+			}
 			apply()
 			if d.c.chance(d.c.faults.AnswerLost) {
 				answer, at = unknown, storeTimeout

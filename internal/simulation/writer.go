@@ -9,6 +9,7 @@ type writer struct {
 	busy    bool
 	waiting []pending
 	fail    func(why string)
+	mutant  mutant // in whose clusters it forgets
 }
 
 // A pending write is applied with those before it or not at all.
@@ -29,6 +30,9 @@ func (w *writer) next() {
 	group := w.waiting
 	w.busy, w.waiting = true, nil
 	apply := func() {
+		if w.p.c.forgets(w.mutant) {
+			return
+		}
 		for _, p := range group {
 			p.apply()
 		}
