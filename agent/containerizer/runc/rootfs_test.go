@@ -146,3 +146,25 @@ func TestImagesThatCannotRun(t *testing.T) {
 		t.Errorf("left behind: %v", left)
 	}
 }
+
+// One of a group may have an image of its own: the network, the host name and the
+// cgroup are the group's nevertheless.
+func TestImageInAGroup(t *testing.T) {
+	image := busybox(t)
+	c, _ := openOnDisk(t)
+	if _, err := c.Launch(t.Context(), containerizer.Config{ID: "p", Sandbox: t.TempDir(), Idle: true}); err != nil {
+		t.Fatal(err)
+	}
+	show := func(id string, rootfs *containerizer.Rootfs) string {
+		cfg := shell(id, t.TempDir(), "readlink /proc/self/ns/net; readlink /proc/self/ns/uts; cat /proc/self/cgroup; test -e /usr || echo in the image")
+		cfg.Rootfs, cfg.Parent, cfg.Apart, cfg.OwnPIDs = rootfs, "p", true, true
+		return run(t, c, cfg)
+	}
+	plain, imaged := show("p.1", nil), show("p.2", image)
+	if imaged != plain+"in the image\n" {
+		t.Errorf("with an image:\n%swithout:\n%s", imaged, plain)
+	}
+	if err := c.Destroy(t.Context(), "p"); err != nil {
+		t.Errorf("Destroy(p) = %v, want nil", err)
+	}
+}
