@@ -14,6 +14,7 @@ import (
 	"github.com/soukproject/souk/agent/core"
 	"github.com/soukproject/souk/agent/network"
 	"github.com/soukproject/souk/agent/sandbox"
+	"github.com/soukproject/souk/internal/daemon"
 	"github.com/soukproject/souk/internal/metrics"
 	"github.com/soukproject/souk/proto/mesos"
 )
@@ -137,7 +138,7 @@ func (b *boxes) wait(ctx context.Context, id string) {
 			return
 		}
 		b.log.Error("waiting for container failed", zap.String("container_id", id), zap.Error(err))
-		if pause(ctx, retry) != nil {
+		if daemon.Sleep(ctx, retry) != nil {
 			return
 		}
 	}
@@ -176,7 +177,7 @@ func (b *boxes) destroy(id string) {
 			}
 			b.failures.Inc()
 			b.log.Error("container not cleaned up", zap.String("container_id", id), zap.Error(err))
-			if pause(ctx, retry) != nil {
+			if daemon.Sleep(ctx, retry) != nil {
 				return
 			}
 		}
@@ -194,17 +195,6 @@ func (b *boxes) destroyOnce(ctx context.Context, id string) error {
 		b.leases.Inc()
 	}
 	return errors.Join(b.networks.Detach(ctx, id), err)
-}
-
-func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
-	}
 }
 
 // end is a termination as the core knows it.

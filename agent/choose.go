@@ -2,7 +2,6 @@ package agent
 
 import (
 	"fmt"
-	"hash/fnv"
 	"slices"
 
 	"go.uber.org/zap"
@@ -87,9 +86,7 @@ func cgroupsRoot(cfg Config) string {
 	if cfg.CgroupsRoot != "" {
 		return cfg.CgroupsRoot
 	}
-	h := fnv.New32a()
-	h.Write([]byte(cfg.RuntimeDir)) // never fails
-	return fmt.Sprintf("%s-%08x", runc.DefaultCgroupsRoot, h.Sum32())
+	return fmt.Sprintf("%s-%08x", runc.DefaultCgroupsRoot, cfg.number())
 }
 
 // isolates reports whether containers can have files of their own.

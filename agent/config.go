@@ -3,6 +3,7 @@ package agent
 import (
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"net"
 	"net/netip"
 	"path/filepath"
@@ -165,6 +166,13 @@ func DefaultConfig() Config {
 		Build: api.Build{Version: "0.1.0"},
 		Log:   zap.NewNop(),
 	}
+}
+
+// number tells agents on one machine apart: each has a runtime folder of its own.
+func (c Config) number() uint32 {
+	h := fnv.New32a()
+	h.Write([]byte(c.RuntimeDir)) // never fails
+	return h.Sum32()
 }
 
 // gate asks for credentials where it is wanted.

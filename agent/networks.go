@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"hash/fnv"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -26,15 +25,13 @@ const dockerBridge = "bridge"
 
 // openNetworks says what networks containers can join; nothing is made yet.
 func openNetworks(cfg Config) (*network.Networks, error) {
-	h := fnv.New32a()
-	h.Write([]byte(cfg.RuntimeDir)) // never fails
 	bridge := network.Bridge{Device: cfg.NetworkBridge, Names: []string{dockerBridge, cfg.NetworkBridgeName}, Subnet: cfg.NetworkBridgeSubnet}
 	if bridge.Device == "" {
-		bridge.Device = fmt.Sprintf("souk%07x", h.Sum32()>>4) // agents on one machine have one each
+		bridge.Device = fmt.Sprintf("souk%07x", cfg.number()>>4) // agents on one machine have one each
 	}
 	return network.Open(network.Config{
 		Dir:          filepath.Join(cfg.RuntimeDir, "networks"),
-		RunDir:       fmt.Sprintf("/run/souk/networks-%08x", h.Sum32()),
+		RunDir:       fmt.Sprintf("/run/souk/networks-%08x", cfg.number()),
 		Bridge:       bridge,
 		CNIConfigDir: cfg.CNIConfigDir, CNIPluginDirs: cfg.CNIPluginDirs,
 		DNS: cfg.DNS, Log: cfg.Log.Named("networks"),

@@ -8,6 +8,7 @@ import (
 
 	"github.com/soukproject/souk/agent/checkpoint"
 	"github.com/soukproject/souk/agent/core"
+	"github.com/soukproject/souk/internal/daemon"
 	checkpointpb "github.com/soukproject/souk/proto/mesos/checkpoint"
 )
 
@@ -67,7 +68,7 @@ func (w *writer) persist(ctx context.Context, write func() error) error {
 		w.errors.Error("disk full: the agent waits, and tells the master nothing new, until there is room; remove files from the disk of --work_dir",
 			zap.Duration("next_try", wait), zap.Error(err))
 		w.makeRoom()
-		if err := pause(ctx, wait); err != nil {
+		if err := daemon.Sleep(ctx, wait); err != nil {
 			return err
 		}
 	}

@@ -119,11 +119,29 @@ func TestExplain(t *testing.T) {
 	}
 }
 
+// TestExplainOfARole is about what lies below it, too.
+func TestExplainOfARole(t *testing.T) {
+	address := start(t)
+	below := frameworkInfo("below")
+	below.Roles = []string{"dev/a"}
+	subscribe(t, address, below)
+	other := frameworkInfo("other")
+	other.Roles = []string{"develop"}
+	subscribe(t, address, other)
+	register(t, address, agentInfo(t, "h", 5051))
+	for role, want := range map[string]int{"dev": 1, "dev/a": 1, "develop": 1} {
+		if got := explained(t, address, "role="+role).Pairs; got != want {
+			t.Errorf("explain of role %s looks at %d pairs, want %d", role, got, want)
+		}
+	}
+}
+
 func TestExplainRefuses(t *testing.T) {
 	address := start(t)
 	for query, text := range map[string]string{
 		"framework=x":   `there is no framework "x": give the id or name`,
 		"agent=x":       `there is no agent "x": give the id or host name`,
+		"role=x":        `there is no role "x": no framework has it or one below it`,
 		"pairs=0":       `Query parameter 'pairs' is "0": give a number from 1 to`,
 		"limit=1000000": `Query parameter 'limit' is "1000000": give a number from 1 to`,
 		"from=z":        `Query parameter 'from' is "z"`,
@@ -139,6 +157,7 @@ func TestExplainRefuses(t *testing.T) {
 	}
 	for args, text := range map[string]string{
 		"--master=" + address + " --agent=x": `answers 400 Bad Request: there is no agent "x"`,
+		"--master=" + address + " --role=x":  `there is no role "x"`,
 		"--master=zk://h":                    "flag --master",
 		"--master=h":                         `"h" is not host:port`,
 		"--master=127.0.0.1:1":               "is it running?",

@@ -17,6 +17,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/soukproject/souk/internal/callevent"
+	"github.com/soukproject/souk/internal/daemon"
 	"github.com/soukproject/souk/internal/leader"
 	linkpb "github.com/soukproject/souk/proto/mesos/link"
 )
@@ -113,14 +114,14 @@ func pause(ctx context.Context, cfg Config, lead leader.Leader, failures int) (c
 		changed = awaitOther(waiting, cfg.Detector, lead)
 		stop()
 	}()
-	err = sleep(waiting, jitter(cfg.Backoff, failures))
+	err = daemon.Sleep(waiting, jitter(cfg.Backoff, failures))
 	stop()
 	<-news
 	switch {
 	case ctx.Err() != nil:
 		return false, ctx.Err()
 	case err != nil:
-		return true, sleep(ctx, jitter(cfg.Backoff, 0))
+		return true, daemon.Sleep(ctx, jitter(cfg.Backoff, 0))
 	}
 	return changed, nil
 }
@@ -233,15 +234,4 @@ func jitter(backoff time.Duration, failures int) time.Duration {
 		most = backoff << failures
 	}
 	return rand.N(most)
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
-	}
 }

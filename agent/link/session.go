@@ -10,6 +10,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/soukproject/souk/internal/callevent"
+	"github.com/soukproject/souk/internal/daemon"
 	linkpb "github.com/soukproject/souk/proto/mesos/link"
 )
 
@@ -113,7 +114,7 @@ func persist(ctx context.Context, client *callevent.Client[*linkpb.Call, *linkpb
 		if err == nil || errors.As(err, &refused) || attempt == attempts {
 			return err
 		}
-		if sleep(ctx, retryWait) != nil {
+		if daemon.Sleep(ctx, retryWait) != nil {
 			return err
 		}
 	}

@@ -40,7 +40,7 @@ func (e *explain) set() *daemon.FlagSet {
 	e.limit = 10
 	f := e.flags("explain")
 	f.String(&e.framework, "framework", "Only about this framework: its id or its name")
-	f.String(&e.role, "role", "Only about this role")
+	f.String(&e.role, "role", "Only about this role and those below it")
 	f.String(&e.agent, "agent", "Only about this agent: its id or its host name")
 	f.Duration(&e.emptyFor, 0, "empty_for", "Count agents that nobody has used for so long")
 	f.Int(&e.limit, 1, 10000, "limit", "List so many of them")

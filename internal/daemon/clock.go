@@ -1,6 +1,9 @@
 package daemon
 
-import "time"
+import (
+	"context"
+	"time"
+)
 
 // A Clock tells time that neither jumps nor goes back when somebody sets the
 // machine's clock: it begins with the machine's time and then counts what has
@@ -16,3 +19,15 @@ func (c Clock) Now() time.Time { return c.start.Add(time.Since(c.start)) }
 
 // Until is how long it is until t by the clock; negative if t has passed.
 func (c Clock) Until(t time.Time) time.Duration { return t.Sub(c.Now()) }
+
+// Sleep waits, and returns ctx's error if that ends first.
+func Sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
+}

@@ -20,7 +20,7 @@ type Explainer interface {
 // Question is what ExplainAll is asked about; an empty field stands for all there are.
 type Question struct {
 	Framework mesos.FrameworkID
-	Role      string
+	Role      string // and those below it
 	Agent     mesos.AgentID
 	// From is where to begin: zero, or Explanation.Next of the same question.
 	From Cursor

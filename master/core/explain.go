@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/soukproject/souk/master/allocator"
@@ -76,7 +77,23 @@ func (m *Master) resolve(q *allocator.Question) error {
 		}
 		q.Agent = a.id
 	}
+	if q.Role != "" && !m.hasRole(q.Role) {
+		return Unknown(fmt.Sprintf("there is no role %q: no framework has it or one below it, and it has neither quota nor weight", q.Role))
+	}
 	return nil
+}
+
+// hasRole tells a role that somebody has, or that an operator has named.
+func (m *Master) hasRole(name string) bool {
+	for _, f := range m.order {
+		for _, role := range f.roles {
+			if role == name || strings.HasPrefix(role, name+"/") {
+				return true
+			}
+		}
+	}
+	return slices.ContainsFunc(m.weights, func(w Weight) bool { return w.Role == name }) ||
+		slices.ContainsFunc(m.quotas.inOrder(), func(q Quota) bool { return q.Role == name })
 }
 
 func (m *Master) frameworkNamed(name string) (*framework, error) {

@@ -91,9 +91,14 @@ func (s *Snapshot) allocatorMetrics(out map[string]float64) {
 func (m *Master) Shares() map[string]float64 {
 	shares := map[string]float64{}
 	for _, r := range m.cfg.Allocator.Roles() {
-		if r.Frameworks > 0 && r.Weight > 0 {
-			shares["allocator/mesos/roles/"+metricPart(r.Name)+"/shares/dominant"] = r.Share / r.Weight
+		if r.Frameworks == 0 {
+			continue
 		}
+		share := 0.0 // of a role that holds nothing that counts
+		if r.Weight > 0 {
+			share = r.Share / r.Weight
+		}
+		shares["allocator/mesos/roles/"+metricPart(r.Name)+"/shares/dominant"] = share
 	}
 	return shares
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"strings"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 
@@ -35,6 +36,9 @@ func MachineText(id *mesospb.MachineID) string {
 	return string(b)
 }
 
+// maxUnavailability keeps the end of a window within what a time can be.
+const maxUnavailability = 100 * 365 * 24 * time.Hour
+
 // Schedule checks a maintenance schedule by itself. The text of its error is the
 // whole body of a 400 answer.
 func Schedule(s *maintenancepb.Schedule) error {
@@ -48,6 +52,9 @@ func Schedule(s *maintenancepb.Schedule) error {
 		}
 		if w.GetUnavailability().GetDuration().GetNanoseconds() < 0 {
 			return errors.New("Unavailability 'duration' is negative")
+		}
+		if w.GetUnavailability().GetDuration().GetNanoseconds() > int64(maxUnavailability) {
+			return errors.New("Unavailability 'duration' is longer than a century: leave it out if there is no end")
 		}
 		for _, id := range w.GetMachineIds() {
 			if err := machine(id); err != nil {

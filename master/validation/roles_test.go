@@ -5,10 +5,12 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/soukproject/souk/master/validation"
 	"github.com/soukproject/souk/proto/mesos/resources"
 	mesospb "github.com/soukproject/souk/proto/mesos/v1"
+	maintenancepb "github.com/soukproject/souk/proto/mesos/v1/maintenance"
 	quotapb "github.com/soukproject/souk/proto/mesos/v1/quota"
 )
 
@@ -131,5 +133,25 @@ func TestQuotaRequest(t *testing.T) {
 				t.Errorf("quota = %+v, want one cpu guaranteed and no more", q)
 			}
 		})
+	}
+}
+
+// TestScheduleEnds: the end of a window must be a time.
+func TestScheduleEnds(t *testing.T) {
+	const century = int64(100 * 365 * 24 * time.Hour)
+	for duration, want := range map[int64]string{
+		-1:          "Unavailability 'duration' is negative",
+		century:     "",
+		century + 1: "Unavailability 'duration' is longer than a century: leave it out if there is no end",
+	} {
+		err := validation.Schedule(&maintenancepb.Schedule{Windows: []*maintenancepb.Window{{
+			MachineIds: []*mesospb.MachineID{{Hostname: new("h")}},
+			Unavailability: &mesospb.Unavailability{
+				Start: &mesospb.TimeInfo{Nanoseconds: new(int64(1))}, Duration: &mesospb.DurationInfo{Nanoseconds: &duration},
+			},
+		}}})
+		if (err == nil) != (want == "") || err != nil && err.Error() != want {
+			t.Errorf("a window of %d ns: %v, want %q", duration, err, want)
+		}
 	}
 }

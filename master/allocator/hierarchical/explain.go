@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/soukproject/souk/master/allocator"
@@ -144,7 +145,7 @@ func (h *Allocator) rowsAsked(id mesos.AgentID) (first, end int) {
 // isAsked reports whether a question is about a client.
 func (h *Allocator) isAsked(c int, q *allocator.Question) bool {
 	x := &h.clients.rows[c]
-	return x.subscribed && (q.Role == "" || q.Role == x.name) &&
+	return x.subscribed && (q.Role == "" || q.Role == x.name || strings.HasPrefix(x.name, q.Role+"/")) &&
 		(q.Framework == "" || q.Framework == h.frameworks.at(x.framework).spec.ID)
 }
 
