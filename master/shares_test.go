@@ -28,7 +28,7 @@ func TestResourcesThatDoNotCountForShares(t *testing.T) {
 		if err := json.Unmarshal([]byte(body), &metrics); err != nil {
 			t.Fatal(err)
 		}
-		const name = "allocator/mesos/roles/*/shares/dominant"
+		const name = "allocator/mesos/roles/dev/shares/dominant"
 		if got, ok := metrics[name]; !ok || got != want {
 			t.Errorf("with %s the share is %v (there: %t), want %v", flag, got, ok, want)
 		}
