@@ -203,11 +203,16 @@ func executorSteps() []step {
 
 // grouped is the operation that launches a group under an executor that a play speaks for.
 func grouped(ids ...string) string {
-	const disk = `{"name":"disk","type":"SCALAR","scalar":{"value":1}}`
 	var tasks []string
 	for _, id := range ids {
 		tasks = append(tasks, task(id, "true", ""))
 	}
-	return `{"type":"LAUNCH_GROUP","launch_group":{"executor":{"type":"CUSTOM","name":"e","executor_id":{"value":"ex"},"framework_id":{"value":"$ID"},` +
-		strings.Replace(small, "]", ","+disk+"]", 1) + `,"command":{"value":"sleep 1000"}},"task_group":{"tasks":[` + strings.Join(tasks, ",") + `]}}}`
+	return groupUnder(`"type":"CUSTOM","executor_id":{"value":"ex"},"command":{"value":"sleep 1000"}`, tasks...)
+}
+
+// groupUnder is the operation that launches a group under an executor of which members say the most.
+func groupUnder(members string, tasks ...string) string {
+	const disk = `{"name":"disk","type":"SCALAR","scalar":{"value":1}}`
+	return `{"type":"LAUNCH_GROUP","launch_group":{"executor":{"name":"e","framework_id":{"value":"$ID"},` +
+		strings.Replace(small, "]", ","+disk+"]", 1) + `,` + members + `},"task_group":{"tasks":[` + strings.Join(tasks, ",") + `]}}}`
 }

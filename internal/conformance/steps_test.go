@@ -18,7 +18,7 @@ type step struct {
 // steps are in the order of the page.
 func steps() []step {
 	return slices.Concat(streamSteps(), subscriptionSteps(), offerSteps(), taskSteps(), reconciliationSteps(),
-		executorSteps(), operatorSteps(), agentSteps())
+		executorSteps(), groupSteps(), operatorSteps(), agentSteps())
 }
 
 // encodings are those that a step is performed in.
