@@ -15,7 +15,7 @@ SOUK_FLAGS          := -trimpath -ldflags '-s -w -X main.version=$(VERSION)'
 CONTAINERIZER_FLAGS := -trimpath -tags netgo,osusergo,seccomp -ldflags '-s -w -extldflags "-static"'
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test lint bench sim chaos crash leak fuzz e2e proto check-proto setup
+.PHONY: help build run test test-cgroup2 lint bench sim chaos crash leak fuzz e2e proto check-proto setup
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +35,9 @@ lint: setup check-proto ## check formatting, vet, and that generated code is fre
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); echo 'run gofmt -w on these'; exit 1; }
 	$(GO) vet ./...
 	$(GO) vet -tags netgo,osusergo,seccomp ./agent/containerizer/... ./cmd/souk-containerizer
+
+test-cgroup2: setup ## test containers on cgroup v2, and XFS quotas, in an emulated machine
+	scripts/cgroup2.sh
 
 bench: ## run the benchmarks; BENCH=regexp chooses
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem ./...

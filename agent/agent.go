@@ -148,7 +148,9 @@ func newAgent(ctx context.Context, cfg Config, listening net.Addr, log *checkpoi
 	a.boxes = newBoxes(a, containers, networks)
 	a.boxes.isolated = containers.isolates()
 	a.persistence = newPersistence(a, id.has)
-	a.disks = newDisks(a, containers)
+	if a.disks, err = newDisks(a, containers); err != nil {
+		return nil, err
+	}
 	a.metrics.AddSource(metrics.System)
 	a.metrics.AddSource(metrics.Runtime)
 	a.metrics.AddSource(a.measure)
@@ -277,7 +279,7 @@ func (a *agent) work(ctx context.Context) error {
 	g.Go("containers", a.boxes.run)
 	g.Go("volumes", a.persistence.run)
 	g.Go("sandboxes", a.collector.Run)
-	g.Go("disks", a.disks.watcher.Run)
+	g.Go("disks", a.disks.run)
 	g.Go("outputs", a.outputs)
 	g.Go("link", func(ctx context.Context) error {
 		return link.Run(ctx, link.Config{Detector: detector, Header: a.cfg.Credential.Header(), Backoff: a.cfg.Backoff, Log: a.log.Named("link")}, a.loop)

@@ -111,6 +111,9 @@ type Config struct {
 	EnforceDiskQuota           bool          // end containers that keep more on disk than they have
 	ContainerDiskWatchInterval time.Duration // between two looks at what they keep
 
+	XFSProjects [2]uint32 // the first and the last that sandboxes may be, with the isolator disk/xfs
+	XFSKill     bool      // end containers that reach their limit, instead of refusing what they write
+
 	RotateOutput bool   // of tasks
 	OutputSize   uint64 // bytes of a file, beyond which it is rotated
 	OutputFiles  int    // older ones that stay
@@ -156,6 +159,7 @@ func DefaultConfig() Config {
 
 		ContainerDiskWatchInterval: 15 * time.Second,
 
+		XFSProjects: [2]uint32{5000, 10000},
 		OutputSize:  10 << 20,
 		OutputFiles: 9,
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/soukproject/souk/agent/core"
 	"github.com/soukproject/souk/agent/disk"
+	"github.com/soukproject/souk/agent/isolation"
 	"github.com/soukproject/souk/internal/daemon"
 	"github.com/soukproject/souk/proto/mesos"
 	"github.com/soukproject/souk/proto/mesos/resources"
@@ -17,21 +18,82 @@ import (
 // disks has what containers keep on disks counted, and those ended that keep more
 // than they may, if that is wanted.
 type disks struct {
-	agent   *agent
-	changes func(container string) string // where it keeps what it changed in its image; nil: nowhere
-	watcher *disk.Watcher
-	log     *zap.Logger
+	agent    *agent
+	changes  func(container string) string // where it keeps what it changed in its image; nil: nowhere
+	projects *disk.Projects                // nil: the kernel does not help
+	watcher  *disk.Watcher
+	log      *zap.Logger
 }
 
-func newDisks(a *agent, c chosen) *disks {
+func newDisks(a *agent, c chosen) (*disks, error) {
 	d := &disks{agent: a, log: a.log.Named("disks")}
 	if keeper, ok := c.Containerizer.(interface{ Changes(string) string }); ok {
 		d.changes = keeper.Changes
 	}
+	if a.cfg.Isolation.Has(isolation.DiskXFS) {
+		var err error
+		if d.projects, err = disk.OpenProjects(a.cfg.WorkDir, a.cfg.XFSProjects[0], a.cfg.XFSProjects[1]); err != nil {
+			return nil, fmt.Errorf("flag --isolation: isolator %s: %w", isolation.DiskXFS, err)
+		}
+	}
 	d.watcher = disk.NewWatcher(disk.Config{
-		Interval: a.cfg.ContainerDiskWatchInterval, Folders: d.folders, Usage: disk.Usage, Report: d.report, Log: d.log,
+		Interval: a.cfg.ContainerDiskWatchInterval, Folders: d.folders, Usage: d.usage, Report: d.report, Log: d.log,
 	})
-	return d
+	return d, nil
+}
+
+// run counts until ctx ends.
+func (d *disks) run(ctx context.Context) error {
+	if d.projects != nil {
+		defer d.projects.Close()
+	}
+	return d.watcher.Run(ctx)
+}
+
+// usage asks the kernel if it knows.
+func (d *disks) usage(ctx context.Context, path string) (int64, error) {
+	if d.projects != nil {
+		if used, ok, err := d.projects.Usage(path); ok || err != nil {
+			return used, err
+		}
+	}
+	return disk.Usage(ctx, path)
+}
+
+// leeway is how far a container may go beyond its limit that is ended for it: it
+// must not be refused before (Mesos).
+const leeway = 10 << 20
+
+// hold has the kernel hold a new sandbox to what its container has.
+func (d *disks) hold(sandbox string, list []*mesospb.Resource) error {
+	if d.projects == nil {
+		return nil
+	}
+	all, err := resources.FromProto(list)
+	if err != nil {
+		return err
+	}
+	if limit := ofSandbox(all); limit > 0 {
+		return d.projects.Assign(sandbox, d.hard(limit))
+	}
+	return nil
+}
+
+func (d *disks) hard(limit int64) int64 {
+	if d.agent.cfg.XFSKill {
+		limit += leeway
+	}
+	return limit
+}
+
+// adjust follows what an executor has, which changes with its tasks.
+func (d *disks) adjust(sandbox disk.Folder) {
+	if d.projects == nil {
+		return
+	}
+	if err := d.projects.Limit(sandbox.Path, d.hard(sandbox.Limit)); err != nil {
+		d.log.Warn("limit of a sandbox not changed", zap.String("container_id", sandbox.Container), zap.Error(err))
+	}
 }
 
 // Disks implements api.Agent.
@@ -61,21 +123,30 @@ func (d *disks) foldersOf(x core.Executor) (list []disk.Folder) {
 	if d.changes != nil {
 		sandbox.Also = d.changes(id)
 	}
-	for _, r := range held(x) {
-		switch {
-		case r.Name != "disk":
-		case !r.PersistentVolume():
-			sandbox.Limit += megabytes(r)
-		default:
-			if dir, err := d.agent.persistence.store.Path(r); err == nil { // it was mounted from there
-				list = append(list, disk.Folder{Container: id, Path: dir, Volume: r.Disk.Persistence, Limit: megabytes(r)})
-			}
+	has := held(x)
+	for _, r := range has.Named("disk") {
+		if !r.PersistentVolume() {
+			continue
+		}
+		if dir, err := d.agent.persistence.store.Path(r); err == nil { // it was mounted from there
+			list = append(list, disk.Folder{Container: id, Path: dir, Volume: r.Disk.Persistence, Limit: megabytes(r)})
 		}
 	}
-	if sandbox.Limit > 0 {
+	if sandbox.Limit = ofSandbox(has); sandbox.Limit > 0 {
+		d.adjust(sandbox)
 		list = append(list, sandbox)
 	}
 	return list
+}
+
+// ofSandbox is how many bytes a sandbox may have: all disk that is no volume.
+func ofSandbox(has resources.Resources) (limit int64) {
+	for _, r := range has.Named("disk") {
+		if !r.PersistentVolume() {
+			limit += megabytes(r)
+		}
+	}
+	return limit
 }
 
 // held are the resources of an executor and of its tasks that are not over.
@@ -97,7 +168,8 @@ func megabytes(r resources.Resource) int64 { return int64(r.Scalar.Float() * (1 
 
 // report has a container ended that keeps more than it may.
 func (d *disks) report(ctx context.Context, r disk.Reading) {
-	if !d.agent.cfg.EnforceDiskQuota || !r.Over() {
+	wanted := d.agent.cfg.EnforceDiskQuota || d.projects != nil && d.agent.cfg.XFSKill
+	if !wanted || !r.Over() {
 		return
 	}
 	d.log.Warn("container keeps more on disk than it may", zap.String("container_id", r.Container), zap.String("volume", r.Volume),

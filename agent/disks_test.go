@@ -34,7 +34,7 @@ func TestTaskThatKeepsTooMuchOnDiskIsEnded(t *testing.T) {
 	eventually(t, "end of the task that keeps too much", func() bool { return strings.HasSuffix(m.states("big"), "FAILED") })
 	s := m.last("big")
 	if s.GetReason() != mesospb.TaskStatus_REASON_CONTAINER_LIMITATION_DISK || s.GetSource() != mesospb.TaskStatus_SOURCE_AGENT ||
-		!strings.HasPrefix(s.GetMessage(), "Disk usage (3") || !strings.HasSuffix(s.GetMessage(), "exceeds quota (2MB)") ||
+		!strings.HasPrefix(s.GetMessage(), "Disk usage (") || !strings.HasSuffix(s.GetMessage(), "exceeds quota (2MB)") ||
 		s.GetLimitation().GetResources()[0].GetScalar().GetValue() != 2 {
 		t.Errorf("update = %v, want the limit that was exceeded, with its numbers", s)
 	}

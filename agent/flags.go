@@ -4,9 +4,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"net/netip"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -265,6 +267,7 @@ func (c *Config) fetcherFlags(f *daemon.FlagSet) {
 
 func (c *Config) sandboxFlags(f *daemon.FlagSet) {
 	f.Bool(&c.EnforceDiskQuota, "enforce_container_disk_quota", "End containers that keep more on disk than they have")
+	c.xfsFlags(f)
 	f.Duration(&c.ContainerDiskWatchInterval, time.Second, "container_disk_watch_interval", "Time between two looks at what containers keep on disk; where there is much to count, it takes longer")
 	f.Duration(&c.GCDelay, 0, "gc_delay", "How long sandboxes of ended tasks are kept while there is room on the disk")
 	f.Float(&c.GCDiskHeadroom, "gc_disk_headroom", "Fraction of the disk that removing sandboxes earlier keeps free")
@@ -285,6 +288,20 @@ func (c *Config) accessFlags(f *daemon.FlagSet) {
 	f.Bool(&c.AskOperators, "authenticate_http_readwrite", "Ask operators for credentials where containers can be run")
 	f.Only("authenticatee", "crammd5")
 	f.Only("http_authenticators", "basic")
+}
+
+func (c *Config) xfsFlags(f *daemon.FlagSet) {
+	f.Func("xfs_project_range", fmt.Sprintf("[%d-%d]", c.XFSProjects[0], c.XFSProjects[1]), "Numbers of XFS projects that sandboxes may be, with --isolation=disk/xfs; nobody else must use them", func(text string) error {
+		first, last, ok := strings.Cut(strings.Trim(text, "[] "), "-")
+		from, err := strconv.ParseUint(first, 10, 32)
+		to, err2 := strconv.ParseUint(last, 10, 32)
+		if !ok || err != nil || err2 != nil || from < 1 || from > to || to == math.MaxUint32 {
+			return fmt.Errorf("%q is not a range such as [5000-10000]", text)
+		}
+		c.XFSProjects = [2]uint32{uint32(from), uint32(to)}
+		return nil
+	})
+	f.Bool(&c.XFSKill, "xfs_kill_containers", "With --isolation=disk/xfs, end containers that go beyond their disk; otherwise what they write beyond it fails")
 }
 
 // refused are flags of Mesos whose promise this version cannot keep.

@@ -48,6 +48,11 @@ func (a *agent) prepare(ctx context.Context, e core.Launch) (containerizer.Confi
 	if err != nil {
 		return containerizer.Config{}, err
 	}
+	if sandboxRun(e.Run).Nested == "" { // what is nested lies in a sandbox that is held
+		if err := a.disks.hold(dir, resourcesOf(e)); err != nil {
+			return containerizer.Config{}, err
+		}
+	}
 	owner, err := owner(user)
 	if err != nil {
 		return containerizer.Config{}, err

@@ -15,7 +15,8 @@ import (
 
 // Names of isolators that turn something on.
 const (
-	DiskDU = "disk/du" // look how much containers have written
+	DiskDU  = "disk/du"  // look how much containers keep on disk
+	DiskXFS = "disk/xfs" // have the kernel hold them to it
 )
 
 // An isolator is one name.
@@ -45,7 +46,7 @@ var isolators = [...]isolator{
 	{name: "cgroups/perf_event", open: "containers are not sampled"},
 	{name: "cgroups/all", open: "name those you need: cgroups/cpu, cgroups/mem, cgroups/pids, cgroups/devices"},
 	{name: DiskDU},
-	{name: "disk/xfs", open: "there are no project quotas: use disk/du"},
+	{name: DiskXFS},
 	{name: "docker/runtime", needs: runc.NoLimits},
 	{name: "appc/runtime", open: "images are Docker's and OCI's"},
 	{name: "docker/volume", open: "there are no volume drivers"},
