@@ -21,6 +21,7 @@ type agent struct {
 	cfg        *config
 	boot       string
 	registered func()      // called once
+	back       func()      // called each time
 	failed     func(error) // called for what a real agent would log
 
 	mu      sync.Mutex
@@ -50,12 +51,14 @@ func newAgent(cfg *config, n int, boot string, total []*mesospb.Resource) *agent
 	return &agent{
 		cfg: cfg, boot: fmt.Sprintf("%s-%d", boot, n), tasks: map[taskKey]*task{},
 		info: &mesospb.AgentInfo{
-			Hostname:  proto.String(fmt.Sprintf("bench-%d", n)),
+			Hostname:  proto.String(agentName(n)),
 			Port:      proto.Int32(int32(n) + 1),
 			Resources: total,
 		},
 	}
 }
+
+func agentName(n int) string { return fmt.Sprintf("bench-%d", n) }
 
 // Subscribing implements link.Peer.
 func (a *agent) Subscribing(*link.Session) *linkpb.Subscribe {
@@ -134,6 +137,7 @@ func (a *agent) begin(s *link.Session, e *linkpb.Registered) {
 		a.sendUpdate(t)
 	}
 	a.once.Do(a.registered)
+	a.back()
 }
 
 // send numbers a message and hands it to the link.

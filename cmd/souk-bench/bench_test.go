@@ -103,7 +103,9 @@ func TestLimitEndsTheMeasurement(t *testing.T) {
 func TestFlagErrors(t *testing.T) {
 	tests := []struct{ args, want string }{
 		{"", "flag --master is required: give the address of the master, as in --master=127.0.0.1:5050"},
-		{"--master=zk://a:2181/m", `flag --master: "zk://a:2181/m" is not host:port: write it as in 127.0.0.1:5050`},
+		{"--master=http://a:2181/m", `flag --master: "http://a:2181/m" is not host:port: write it as in 127.0.0.1:5050`},
+		{"--master=zk://a:2181", "flag --master: it has no path: end it with one of this cluster's own, such as /mesos"},
+		{"--master=a:1 --failover=true --no-finish", "flag --failover: it needs tasks that stay and masters that elect: give --no-finish and --master=zk://host:2181/path"},
 		{"--master=a:1 --agents=0 --frameworks=0", "flags --agents and --frameworks are both 0: there is nothing to measure"},
 		{"--master=a:1 --task-cpus=0 --task-mem=0", "flags --task-cpus and --task-mem are both 0: a task needs some resource"},
 		{"--master=a:1 --task-cpus=-1", "flag --task-cpus: -1 is not an amount: give a number above 0, such as 0.1"},

@@ -1,12 +1,17 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"strings"
 	"time"
 
 	"github.com/soukproject/souk/internal/daemon"
+	"github.com/soukproject/souk/internal/leader"
+	"github.com/soukproject/souk/internal/leader/static"
+	"github.com/soukproject/souk/internal/leader/zkleader"
+	"github.com/soukproject/souk/internal/zookeeper"
 	"github.com/soukproject/souk/proto/mesos/resources"
 )
 
@@ -26,7 +31,10 @@ type config struct {
 	Limit             time.Duration
 	Principal, Secret string
 	JSON              bool
+	Failover          string // shell command; "": no master is killed
 
+	detector leader.Detector // of the leading master
+	absence  *absence
 	agentHas resources.Resources
 }
 
@@ -53,7 +61,7 @@ func defaults() config {
 
 func flags(c *config) *daemon.FlagSet {
 	f := daemon.NewFlags("souk-bench")
-	f.String(&c.Master, "master", "Address of the master, as host:port")
+	f.String(&c.Master, "master", "Address of the master, as host:port, or where masters elect their leader: zk://host1:2181,host2:2181/path")
 	f.Require("master", "give the address of the master, as in --master=127.0.0.1:5050")
 	f.Int(&c.MasterPID, 0, 1<<22, "master_pid", "Process whose CPU time counts as the master's; 0: not measured")
 	f.Int(&c.Agents, 0, 60000, "agents", "Number of simulated agents; 0 uses those that the master has")
@@ -70,15 +78,18 @@ func flags(c *config) *daemon.FlagSet {
 	f.Duration(&c.Limit, time.Millisecond, "duration", "Time after which the measurement is given up")
 	f.String(&c.Principal, "principal", "Principal of the frameworks, for basic authentication")
 	f.String(&c.Secret, "secret", "Secret of the principal")
+	f.String(&c.Failover, "failover", "Shell command that kills the leading master, given its host:port as $1, when all tasks run; how soon all are back is measured")
 	f.Bool(&c.JSON, "json", "Speak JSON with the master instead of protobuf")
 	return f
 }
 
 func (c *config) check() (err error) {
-	host, port, err := net.SplitHostPort(c.Master)
+	if err := c.checkMaster(); err != nil {
+		return err
+	}
 	switch {
-	case err != nil || host == "" || port == "" || strings.Contains(c.Master, "/"):
-		return fmt.Errorf("flag --master: %q is not host:port: write it as in 127.0.0.1:5050", c.Master)
+	case c.Failover != "" && (c.Finish || !zookeeper.IsURL(c.Master)):
+		return errors.New("flag --failover: it needs tasks that stay and masters that elect: give --no-finish and --master=zk://host:2181/path")
 	case c.Frameworks == 0 && c.Agents == 0:
 		return fmt.Errorf("flags --agents and --frameworks are both 0: there is nothing to measure")
 	case !positive(c.TaskCPUs) && !positive(c.TaskMem):
@@ -92,6 +103,31 @@ func (c *config) check() (err error) {
 		return fmt.Errorf("flag --agent-resources: %w", err)
 	}
 	return c.checkFit()
+}
+
+func (c *config) checkMaster() error {
+	if zookeeper.IsURL(c.Master) {
+		if _, err := zookeeper.ParseURL(c.Master); err != nil {
+			return fmt.Errorf("flag --master: %w", err)
+		}
+		return nil
+	}
+	if host, port, err := net.SplitHostPort(c.Master); err != nil || host == "" || port == "" || strings.Contains(c.Master, "/") {
+		return fmt.Errorf("flag --master: %q is not host:port: write it as in 127.0.0.1:5050", c.Master)
+	}
+	return nil
+}
+
+// detect makes the detector of the leading master, and what ends it.
+func (c *config) detect() (end func()) {
+	u, err := zookeeper.ParseURL(c.Master)
+	if err != nil { // an address: check has seen it
+		c.detector = static.New(leader.Leader{ID: c.Master, Address: c.Master})
+		return func() {}
+	}
+	d := zkleader.NewDetector(zkleader.Config{URL: u, Format: zkleader.Masters()})
+	c.detector = d
+	return d.Close
 }
 
 // positive is true of amounts that are at least one thousandth and finite.

@@ -11,8 +11,6 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/soukproject/souk/agent/link"
-	"github.com/soukproject/souk/internal/leader"
-	"github.com/soukproject/souk/internal/leader/static"
 	"github.com/soukproject/souk/proto/mesos/resources"
 )
 
@@ -27,7 +25,6 @@ func startAgents(ctx context.Context, cfg *config, members *sync.WaitGroup, fail
 		DialContext:         (&net.Dialer{Timeout: 30 * time.Second, KeepAlive: 15 * time.Second}).DialContext,
 		MaxIdleConnsPerHost: idleCalls,
 	}
-	found := static.New(leader.Leader{ID: cfg.Master, Address: cfg.Master})
 	total := cfg.agentHas.Proto(resources.PostRefinement)
 	boot := uuid.NewString()
 
@@ -36,13 +33,14 @@ func startAgents(ctx context.Context, cfg *config, members *sync.WaitGroup, fail
 	for n := range cfg.Agents {
 		a := newAgent(cfg, n, boot, total)
 		a.registered = missing.Done
+		a.back = func() { cfg.absence.back(agentName(n), &cfg.absence.agents) }
 		a.failed = func(err error) {
-			if ctx.Err() == nil {
+			if ctx.Err() == nil && !cfg.absence.begins() {
 				failed(err)
 			}
 		}
 		members.Go(func() {
-			_ = link.Run(ctx, link.Config{Detector: found, HTTP: &http.Client{Transport: transport}}, a)
+			_ = link.Run(ctx, link.Config{Detector: cfg.detector, HTTP: &http.Client{Transport: transport}}, a)
 		})
 	}
 	all := make(chan struct{})

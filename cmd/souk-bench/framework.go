@@ -28,6 +28,7 @@ type framework struct {
 	name   string
 	failed func(error)
 	calls  chan func()
+	done   chan struct{} // closed when it is through
 
 	// Used by the methods that Run calls, one at a time.
 	waiting    []int // numbers of tasks to launch, the next one last
@@ -53,7 +54,7 @@ type tally struct{ Offers, Accepts, Updates, Finished, Failed, Relaunched int }
 
 func newFramework(cfg *config, n int, failed func(error)) *framework {
 	f := &framework{
-		cfg: cfg, name: fmt.Sprintf("bench-%d", n), failed: failed,
+		cfg: cfg, name: frameworkName(n), done: make(chan struct{}), failed: failed,
 		calls: make(chan func(), callQueue), tasks: make([]record, cfg.Tasks), left: cfg.Tasks,
 	}
 	for i := cfg.Tasks - 1; i >= 0; i-- {
@@ -61,6 +62,8 @@ func newFramework(cfg *config, n int, failed func(error)) *framework {
 	}
 	return f
 }
+
+func frameworkName(n int) string { return fmt.Sprintf("bench-framework-%d", n) }
 
 // run is the framework's life: until its tasks are through, or ctx ends.
 func (f *framework) run(ctx context.Context) error {
@@ -84,8 +87,11 @@ func (f *framework) run(ctx context.Context) error {
 	if f.cfg.Principal != "" {
 		info.Principal = proto.String(f.cfg.Principal)
 	}
+	if f.cfg.Failover != "" {
+		info.FailoverTimeout, info.Checkpoint = proto.Float64(60), proto.Bool(true)
+	}
 	err := scheduler.Run(ctx, scheduler.Config{
-		Master: f.cfg.Master, Framework: info, JSON: f.cfg.JSON,
+		Detect: f.cfg.detector.Detect, Framework: info, JSON: f.cfg.JSON,
 		Principal: f.cfg.Principal, Secret: f.cfg.Secret,
 	}, f)
 	if err != nil {
@@ -97,10 +103,21 @@ func (f *framework) run(ctx context.Context) error {
 // Subscribed implements scheduler.Scheduler. A framework that lost its
 // connection while ending ends now.
 func (f *framework) Subscribed(ctx context.Context, s *scheduler.Session) error {
-	if f.through() {
+	f.cfg.absence.back(f.name, &f.cfg.absence.frameworks)
+	if f.ends() {
 		return s.Teardown(ctx)
 	}
 	return nil
+}
+
+// ends: a framework that is through leaves, unless it waits for a master to be killed.
+func (f *framework) ends() bool { return f.through() && f.cfg.Failover == "" }
+
+// less notes that one task fewer is waited for. The caller holds mu.
+func (f *framework) less() {
+	if f.left--; f.left == 0 {
+		close(f.done)
+	}
 }
 
 func (f *framework) through() bool {
@@ -229,7 +246,7 @@ func (f *framework) Update(ctx context.Context, s *scheduler.Session, u *mesospb
 		if u.GetState() == mesospb.TaskState_TASK_RUNNING || u.GetState() == mesospb.TaskState_TASK_FINISHED {
 			f.saw(n)
 		}
-		if f.through() {
+		if f.ends() {
 			f.check(s.Teardown(ctx))
 		}
 	}
@@ -252,7 +269,7 @@ func (f *framework) saw(n int) {
 	defer f.mu.Unlock()
 	if r := &f.tasks[n]; r.seen.IsZero() && !r.failed {
 		r.seen = now
-		f.left--
+		f.less()
 	}
 }
 
@@ -279,7 +296,7 @@ func (f *framework) ended(n, attempt int, u *mesospb.TaskStatus) (again bool) {
 		f.failed(fmt.Errorf("task ended as %v: %s", u.GetState(), u.GetMessage()))
 		if r.seen.IsZero() {
 			r.failed = true
-			f.left--
+			f.less()
 		}
 	}
 	return false

@@ -20,6 +20,8 @@ func measure(ctx context.Context, cfg config) (*report, error) {
 	if err := m.start(); err != nil {
 		return nil, err
 	}
+	cfg.absence = newAbsence()
+	defer cfg.detect()()
 	ctx, cancel := context.WithTimeoutCause(ctx, cfg.Limit, errLimit)
 	defer cancel()
 	// Agents leave last: the frameworks' ends are part of the measurement.
@@ -42,6 +44,9 @@ func measure(ctx context.Context, cfg config) (*report, error) {
 			problems.add(err)
 		}
 		r.summarize(frameworks, m)
+		if cfg.Failover != "" {
+			r.Failover = cfg.absence.report()
+		}
 	}
 	if ctx.Err() != nil {
 		problems.add(context.Cause(ctx))
@@ -51,6 +56,8 @@ func measure(ctx context.Context, cfg config) (*report, error) {
 }
 
 func runFrameworks(ctx context.Context, cfg *config, problems *problems) []*framework {
+	ctx, leave := context.WithCancelCause(ctx)
+	defer leave(nil)
 	all := make([]*framework, cfg.Frameworks)
 	var running sync.WaitGroup
 	for n := range all {
@@ -58,6 +65,21 @@ func runFrameworks(ctx context.Context, cfg *config, problems *problems) []*fram
 		all[n] = f
 		running.Go(func() {
 			if err := f.run(ctx); err != nil && ctx.Err() == nil {
+				problems.add(err)
+			}
+		})
+	}
+	if cfg.Failover != "" {
+		running.Go(func() {
+			defer leave(nil)
+			for _, f := range all {
+				select {
+				case <-f.done:
+				case <-ctx.Done():
+					return
+				}
+			}
+			if err := failOver(ctx, cfg); err != nil {
 				problems.add(err)
 			}
 		})

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -18,6 +19,7 @@ type report struct {
 	Latency    latencyReport   `json:"launch_latency_ms"` // from ACCEPT to acknowledged TASK_RUNNING
 	CPU        cpuReport       `json:"cpu_seconds"`
 	Traffic    map[string]int  `json:"traffic"`
+	Failover   *failoverReport `json:"failover,omitempty"`
 	Errors     []problemReport `json:"errors"`
 	ErrorCount int             `json:"error_count"`
 
@@ -64,6 +66,8 @@ func (r *report) verdict() error {
 	switch {
 	case r.Tasks.Seen < r.Tasks.Wanted:
 		return fmt.Errorf("%d of %d tasks were not seen running", r.Tasks.Wanted-r.Tasks.Seen, r.Tasks.Wanted)
+	case r.Failover != nil && (r.Failover.Away > 0 || r.Failover.Agents.Max+r.Failover.Frameworks.Max == 0):
+		return errors.New("not all are back after the leading master was killed")
 	case r.Tasks.Wanted == 0 && r.cfg.Frameworks > 0, r.cfg.Frameworks == 0 && r.ErrorCount > 0:
 		return fmt.Errorf("not all of %d agents registered", r.cfg.Agents)
 	}
