@@ -125,3 +125,22 @@ func TestVolumesOfTheParent(t *testing.T) {
 		}
 	}
 }
+
+// An operator's signal ends a task like any other accident.
+func TestOperatorKillsATaskOfAGroup(t *testing.T) {
+	m := newFakeMaster(t)
+	a := start(t, testConfig(t, m))
+	eventually(t, "subscription", func() bool { n, _ := m.sessions(); return n == 1 })
+	m.group(defaultExecutor("pod"), command("one", "exec sleep 1000"), command("two", "exec sleep 1000"))
+	eventually(t, "both tasks", func() bool {
+		return strings.HasSuffix(m.states("one"), "RUNNING") && strings.HasSuffix(m.states("two"), "RUNNING")
+	})
+	id := m.last("one").GetContainerStatus().GetContainerId()
+	name := `{"value": "` + id.GetValue() + `", "parent": {"value": "` + id.GetParent().GetValue() + `"}}`
+	if answer := a.call(`{"type": "KILL_CONTAINER", "kill_container": {"container_id": ` + name + `, "signal": 9}}`); !strings.HasPrefix(answer, "200") {
+		t.Errorf("KILL_CONTAINER = %s, want 200", answer)
+	}
+	eventually(t, "the end of both", func() bool {
+		return strings.HasSuffix(m.states("one"), "FAILED") && strings.HasSuffix(m.states("two"), "KILLED")
+	})
+}

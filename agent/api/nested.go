@@ -305,6 +305,16 @@ func taskIn(x core.Executor, id nested.ID) bool {
 	return slices.ContainsFunc(x.Nested(), func(t core.Task) bool { return string(t.Run.Container) == id.String() })
 }
 
+// isTask reports whether a container that runs is that of a task of a default executor.
+func (a *api) isTask(ctx context.Context, id nested.ID) bool {
+	s, err := a.Agent.Snapshot(ctx)
+	if err != nil {
+		return false
+	}
+	x, ok := executorIn(s, id[0])
+	return ok && taskIn(x, id)
+}
+
 // executorIn finds the executor that runs in a container.
 func executorIn(s core.Snapshot, container string) (core.Executor, bool) {
 	for _, f := range s.Frameworks {
@@ -342,6 +352,9 @@ func limits(list []*mesospb.Resource, most map[string]*mesospb.Value_Scalar) (l 
 
 func (a *api) waitNested(ctx context.Context, kind agentpb.Call_Type, id nested.ID) (*agentpb.Response, error) {
 	t, err := a.Nested.Wait(ctx, id)
+	if errors.Is(err, nested.ErrUnknown) && a.isTask(ctx, id) {
+		t, err = a.Nested.WaitTask(ctx, id)
+	}
 	if errors.Is(err, nested.ErrUnknown) {
 		return nil, callevent.Errorf(http.StatusNotFound, "Container %s cannot be found", id)
 	}
@@ -375,6 +388,9 @@ func (a *api) killNested(ctx context.Context, id nested.ID, sig syscall.Signal) 
 		return callevent.Errorf(http.StatusBadRequest, "%v", err)
 	}
 	err = a.Nested.Kill(ctx, id, sig)
+	if errors.Is(err, nested.ErrUnknown) && a.isTask(ctx, id) {
+		err = a.Nested.KillTask(ctx, id, sig)
+	}
 	if errors.Is(err, nested.ErrUnknown) {
 		return callevent.Errorf(http.StatusNotFound, "Container '%s' cannot be found (or is already killed)", id)
 	}

@@ -191,11 +191,7 @@ func (r *Registry) Wait(ctx context.Context, id ID) (containerizer.Termination, 
 	if _, err := r.Get(ctx, id); err != nil {
 		return containerizer.Termination{}, err
 	}
-	t, err := r.cfg.Containers.Wait(ctx, id.key())
-	if errors.Is(err, containerizer.ErrUnknown) {
-		err = ErrUnknown
-	}
-	return t, err
+	return r.WaitTask(ctx, id)
 }
 
 // Kill sends a signal to a container that runs.
@@ -206,7 +202,25 @@ func (r *Registry) Kill(ctx context.Context, id ID, sig syscall.Signal) error {
 	if !r.runs(ctx, id.key()) {
 		return ErrUnknown
 	}
-	return r.cfg.Containers.Signal(ctx, id.key(), sig)
+	return r.KillTask(ctx, id, sig)
+}
+
+// WaitTask is Wait for the container of a task, which is not of the Registry.
+func (r *Registry) WaitTask(ctx context.Context, id ID) (containerizer.Termination, error) {
+	t, err := r.cfg.Containers.Wait(ctx, id.key())
+	if errors.Is(err, containerizer.ErrUnknown) {
+		err = ErrUnknown
+	}
+	return t, err
+}
+
+// KillTask is Kill for the container of a task.
+func (r *Registry) KillTask(ctx context.Context, id ID, sig syscall.Signal) error {
+	err := r.cfg.Containers.Signal(ctx, id.key(), sig)
+	if errors.Is(err, containerizer.ErrUnknown) {
+		err = ErrUnknown
+	}
+	return err
 }
 
 // Remove forgets a container that has ended, its sandbox included. Of one that is
