@@ -106,7 +106,9 @@ func TestCannotNamesTheField(t *testing.T) {
 				Name: new("KEY"), Secret: &mesospb.Secret{Type: mesospb.Secret_REFERENCE.Enum()},
 			}}}
 		}, "'KEY'", mesospb.TaskState_TASK_FAILED},
-		{func(t *mesospb.TaskInfo) { t.Limits = map[string]*mesospb.Value_Scalar{"mem": {Value: new(9.0)}} }, "'mem'", mesospb.TaskState_TASK_FAILED},
+		{func(t *mesospb.TaskInfo) {
+			t.Limits = map[string]*mesospb.Value_Scalar{"mem": {Value: new(math.NaN())}}
+		}, "'mem'", mesospb.TaskState_TASK_FAILED},
 	}
 	for _, tt := range tests {
 		cfg := testConfig()
@@ -119,6 +121,20 @@ func TestCannotNamesTheField(t *testing.T) {
 			t.Errorf("cannot(%v) = %q, want nil", task, got.why)
 		case tt.want != "" && (got == nil || !strings.Contains(got.why, tt.want) || got.state != tt.state):
 			t.Errorf("cannot(%v) = %+v, want %v naming %s", task, got, tt.state, tt.want)
+		}
+	}
+}
+
+// Limits that nothing enforces are told apart from what containers cannot be.
+func TestLimitsThatNothingEnforces(t *testing.T) {
+	task := testTask("t")
+	task.Limits = map[string]*mesospb.Value_Scalar{"mem": {Value: new(9.0)}}
+	for limited, want := range map[bool]bool{true: false, false: true} {
+		cfg := testConfig()
+		cfg.Limited = limited
+		refusal := New(cfg).refusalOf(&framework{info: testFramework("f")}, order{tasks: []*mesospb.TaskInfo{task}})
+		if (refusal != nil) != want || want && refusal.reason != mesospb.TaskStatus_REASON_GC_ERROR {
+			t.Errorf("refusalOf() where limits are enforced: %v = %+v, want one: %v", limited, refusal, want)
 		}
 	}
 }
