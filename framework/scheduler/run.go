@@ -73,10 +73,37 @@ func Run(ctx context.Context, cfg Config, sched Scheduler) error {
 		if subscribed {
 			failures = 0
 		}
-		if err := sleep(ctx, r.backoff(failures)); err != nil {
+		changed, err := r.pause(ctx, master, failures)
+		if err != nil {
 			return err
 		}
+		if changed {
+			failures = -1 // the next one has refused nothing yet
+		}
 	}
+}
+
+// pause waits before another attempt. Another master to try ends the wait, but
+// for as long as it takes to spread those who come to it.
+func (r *runner) pause(ctx context.Context, master string, failures int) (changed bool, err error) {
+	waiting, stop := context.WithCancel(ctx)
+	defer stop()
+	news := make(chan struct{})
+	go func() {
+		defer close(news)
+		changed = r.masters.changed(waiting, master)
+		stop()
+	}()
+	err = sleep(waiting, r.backoff(failures))
+	stop()
+	<-news
+	switch {
+	case ctx.Err() != nil:
+		return false, context.Cause(ctx)
+	case err != nil:
+		return true, sleep(ctx, r.backoff(0))
+	}
+	return changed, nil
 }
 
 // A runner is what one Run holds on to.

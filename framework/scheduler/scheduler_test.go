@@ -410,6 +410,45 @@ func TestDetectedMasters(t *testing.T) {
 	})
 }
 
+// TestANewLeaderIsNotWaitedFor: refusals by the master before do not count against
+// the next one.
+func TestANewLeaderIsNotWaitedFor(t *testing.T) {
+	bubble(t, func(t *testing.T, m *frameworktest.Master, r *recorder) {
+		leaders, refused := make(chan scheduler.Leader), make(chan struct{}, 100)
+		elected := false
+		m.Refuse = func(*schedulerpb.Call) error {
+			if elected {
+				return nil
+			}
+			refused <- struct{}{}
+			return &scheduler.Error{Code: http.StatusServiceUnavailable, Text: "Master has not finished recovery"}
+		}
+		cfg := m.Config("web", "prod")
+		cfg.Master, cfg.MinBackoff, cfg.MaxBackoff = "", time.Second, time.Hour
+		cfg.Detect = func(ctx context.Context, previous scheduler.Leader) (scheduler.Leader, error) {
+			select {
+			case l := <-leaders:
+				return l, nil
+			case <-ctx.Done():
+				return scheduler.Leader{}, ctx.Err()
+			}
+		}
+		start(t, cfg, r)
+		leaders <- scheduler.Leader{ID: "1", Address: frameworktest.Address}
+		for range 12 { // its waits are minutes by now
+			<-refused
+		}
+		synctest.Wait()
+		elected = true
+		began := time.Now()
+		leaders <- scheduler.Leader{ID: "2", Address: frameworktest.Address}
+		r.want(t, "subscribed test-master-0000")
+		if took := time.Since(began); took > time.Second {
+			t.Errorf("the next leader was asked after %v, want a second at most", took)
+		}
+	})
+}
+
 func TestGoesThroughTheListOfMasters(t *testing.T) {
 	bubble(t, func(t *testing.T, m *frameworktest.Master, r *recorder) {
 		var asked []string
