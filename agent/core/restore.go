@@ -19,6 +19,7 @@ func (a *Agent) restore(now time.Time, ev Recovered) {
 	}
 	a.recovered = true
 	old := a.rebuild(ev.Records)
+	a.catchUp(now)
 	if !a.identify(old, ev.Rebooted) {
 		return
 	}
@@ -70,6 +71,24 @@ func (a *Agent) rebuild(records []*checkpointpb.Record) (old *checkpointpb.Agent
 		}
 	}
 	return old
+}
+
+// catchUp: the clock was ahead when the records were written, or was set back
+// since. What runs, or is to end, does so since now at the latest: otherwise it
+// would be waited for until the clock shows that time again.
+func (a *Agent) catchUp(now time.Time) {
+	for t := range a.tasks() {
+		if t.kill != nil && t.kill.since.After(now) {
+			t.kill.since = now
+		}
+	}
+	for _, f := range a.frameworks {
+		for _, x := range f.executors {
+			if x.launched.After(now) {
+				x.launched = now
+			}
+		}
+	}
 }
 
 func (a *Agent) rebuildOwn(r *checkpointpb.Executor) {
