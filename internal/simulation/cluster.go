@@ -203,7 +203,7 @@ func (c *Cluster) boot() {
 	}
 	some := c.rng.IntN(4)
 	if c.opts.Frameworks != Neither && (some != 1 || c.opts.Frameworks == Both) {
-		c.marathon = &marathonUser{c: c, of: c.serve("marathon", wakeMarathon), apps: map[string]counts{"/web": {none: true}, "/db": {none: true}}}
+		c.marathon = &marathonUser{c: c, of: c.serve("marathon", wakeMarathon), apps: map[string]counts{"/web": {none: true}, "/db": {none: true}}, asked: make(map[string]int)}
 	}
 	if c.opts.Frameworks != Neither && (some != 2 || c.opts.Frameworks == Both) {
 		c.chronos = newChronosUser(c, c.serve("chronos", wakeChronos))

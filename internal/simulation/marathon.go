@@ -162,6 +162,8 @@ type marathonUser struct {
 	c    *Cluster
 	of   *service
 	apps map[string]counts
+
+	asked map[string]int // requests about an app, so far
 }
 
 // counts are the numbers of instances that an app may have been given; none for
@@ -198,6 +200,8 @@ func (u *marathonUser) act() {
 		after[w.count] = true
 	}
 	u.apps[id] = after
+	u.asked[id]++
+	mine := u.asked[id]
 	b.tokens++
 	u.c.trace("user asks for %T %s %d", w.request, id, w.count)
 	b.replies[b.tokens] = func(r marathoncore.Reply) {
@@ -205,7 +209,7 @@ func (u *marathonUser) act() {
 		switch {
 		case r.Err != nil && w.count != unchanged && !before[w.count]:
 			delete(u.apps[id], w.count)
-		case w.count != unchanged:
+		case w.count != unchanged && mine == u.asked[id]: // nothing else was asked for since
 			u.apps[id] = counts{w.count: true}
 		}
 	}
