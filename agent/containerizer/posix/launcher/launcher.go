@@ -69,6 +69,7 @@ func start(s shim.Spec) (int, error) {
 	defer stdout.Close()
 	defer stderr.Close()
 	handleSignals()
+	resetKept()
 	terminal := s.Config.TTY != nil
 	if terminal {
 		stdout, stderr = stdin, stdin
