@@ -39,8 +39,9 @@ func groupSteps() []step {
 		}},
 		{at: "14.2:1042", name: "KILL: grace of the first one, then the rest of the group", once: true, say: func(p *play) {
 			a := p.usual()
-			a.accepts(pod("ex", task("t", "trap '' TERM; while true; do sleep 0.05; done", ""), task("u", "sleep 1000", "")))
+			a.accepts(pod("ex", task("t", "trap '' TERM; echo deaf; while true; do sleep 0.05; done", ""), task("u", "sleep 1000", "")))
 			a.hears(update("t", "TASK_RUNNING", ""))
+			p.sandbox(a.id, "ex", "tasks/t/stdout", "deaf\n")
 			a.says(`{"type":"KILL","framework_id":{"value":"$ID"},"kill":{"task_id":{"value":"t"},"kill_policy":{"grace_period":{"nanoseconds":200000000}}}}`)
 			a.hears(update("t", "TASK_KILLED", `,"message":"Command terminated with signal Killed"`))
 			a.hears(update("u", "TASK_KILLED", ""))
