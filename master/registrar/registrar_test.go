@@ -358,8 +358,9 @@ func TestWaitingWritesShareTransactions(t *testing.T) {
 	if err := perform(r, writes...); err != nil {
 		t.Fatal(err)
 	}
-	if store.applied > 4 {
-		t.Errorf("5000 waiting writes took %d transactions, want at most 4", store.applied)
+	// About 1.5 MB of entries, in groups that ZooKeeper takes at once.
+	if store.applied > 10 {
+		t.Errorf("5000 waiting writes took %d transactions, want at most 10", store.applied)
 	}
 	var ids []string
 	for i := range 5000 {
