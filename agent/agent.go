@@ -135,7 +135,7 @@ func newAgent(ctx context.Context, cfg Config, listening net.Addr, log *checkpoi
 		Usage: diskUsage(cfg.WorkDir), Log: cfg.Log.Named("gc"),
 	})
 	a.loop = newLoop(core.New(core.Config{
-		Info: id.info, Version: api.MesosVersion, Boot: uuid.NewString(), IP: id.ip,
+		Info: id.info, Version: api.MesosVersion, Boot: uuid.NewString(), IP: id.ip, Reached: id.reached,
 		Rand:       rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())),
 		Configured: fmt.Sprintf("resources %q, attributes %q, default role %q", cfg.Resources, cfg.Attributes, cfg.DefaultRole),
 		Additive:   cfg.Additive, Limited: containers.limited(), Images: containers.isolates(), Groups: true, HardCPU: cfg.HardCPU, PIDs: cfg.PIDs, ShutdownGrace: cfg.ShutdownGrace,
@@ -180,14 +180,19 @@ func diskUsage(dir string) func() (float64, error) {
 
 // identity is what the agent is for others.
 type identity struct {
-	ip   string
-	info *mesospb.AgentInfo
-	has  resources.Resources // those of info
+	ip      string
+	reached string // ip, if the operator chose it; else the master sees it better
+	info    *mesospb.AgentInfo
+	has     resources.Resources // those of info
 }
 
 // identify finds out who this agent is and what it has.
 func identify(ctx context.Context, cfg Config, listening net.Addr) (identity, error) {
-	ip, port := advertised(cfg, listening)
+	ip, port, told := advertised(cfg, listening)
+	reached := ""
+	if told {
+		reached = ip
+	}
 	hostname := cfg.Hostname
 	if hostname == "" {
 		var err error
@@ -207,29 +212,30 @@ func identify(ctx context.Context, cfg Config, listening net.Addr) (identity, er
 	if err != nil {
 		return identity{}, fmt.Errorf("flag --attributes: %w", err)
 	}
-	return identity{ip: ip, has: has, info: &mesospb.AgentInfo{
+	return identity{ip: ip, reached: reached, has: has, info: &mesospb.AgentInfo{
 		Hostname: &hostname, Port: new(int32(port)), Resources: has.Proto(resources.PostRefinement), Attributes: attributes,
 		Domain: cfg.Domain,
 	}}, nil
 }
 
-// advertised is the address that others reach this agent at.
-func advertised(cfg Config, listening net.Addr) (ip string, port int) {
+// advertised is the address that others reach this agent at, and whether the
+// operator chose it.
+func advertised(cfg Config, listening net.Addr) (ip string, port int, told bool) {
 	host, portText, err := net.SplitHostPort(listening.String())
 	if err == nil {
 		port, _ = strconv.Atoi(portText) // a listener's port is a number
 	}
-	ip = host
+	ip, told = host, true
 	if addr := net.ParseIP(host); addr == nil || addr.IsUnspecified() {
-		ip = hostinfo.Address(cfg.peer())
+		ip, told = hostinfo.Address(cfg.peer()), false
 	}
 	if cfg.AdvertiseIP != "" {
-		ip = cfg.AdvertiseIP
+		ip, told = cfg.AdvertiseIP, true
 	}
 	if cfg.AdvertisePort != 0 {
 		port = cfg.AdvertisePort
 	}
-	return ip, port
+	return ip, port, told
 }
 
 // run serves, recovers and works until ctx ends or a part fails.

@@ -15,6 +15,7 @@ type Config struct {
 	Version string             // told to the master
 	Boot    string             // made anew each time the process starts
 	IP      string             // in the container_status of updates
+	Reached string             // where others reach the agent's API; empty leaves it to the master to see
 	Rand    *rand.Rand         // makes the ids of containers and updates
 
 	// Configured is what the operator said of resources and attributes,

@@ -62,6 +62,9 @@ func (a *Agent) subscribe() *linkpb.Subscribe {
 		Version:      &a.cfg.Version,
 		Boot:         &a.cfg.Boot,
 	}
+	if a.cfg.Reached != "" {
+		s.Ip = &a.cfg.Reached
+	}
 	for _, f := range a.frameworks {
 		if len(f.tasks) > 0 || len(f.executors) > 0 {
 			s.Frameworks = append(s.Frameworks, f.info)

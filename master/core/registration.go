@@ -320,12 +320,15 @@ func totalOf(s *linkpb.Subscribe) resources.Resources {
 	return total.Unallocated()
 }
 
-// addressOf is where the agent's API is: the address it called from, at the port
+// addressOf is where the agent's API is: the address it named or called from, at the port
 // it announced.
 func addressOf(ev AgentSubscribed) (pid, ip string) {
 	ip = ev.Address
 	if at, err := netip.ParseAddrPort(ev.Address); err == nil {
 		ip = at.Addr().Unmap().String()
+	}
+	if named := ev.Subscribe.GetIp(); named != "" {
+		ip = named
 	}
 	return ip + ":" + strconv.Itoa(int(ev.Subscribe.GetAgent().GetPort())), ip
 }

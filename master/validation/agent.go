@@ -3,6 +3,7 @@ package validation
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 
 	"github.com/soukproject/souk/proto/mesos"
 	linkpb "github.com/soukproject/souk/proto/mesos/link"
@@ -16,7 +17,7 @@ const maxHostname = 255
 // AgentSubscribe checks what an agent says of itself: not its tasks, which are
 // looked at one by one.
 func AgentSubscribe(s *linkpb.Subscribe) error {
-	for _, rule := range []func(*linkpb.Subscribe) error{agentPresent, agentHostname, agentPort, agentID, agentDomain, agentResources} {
+	for _, rule := range []func(*linkpb.Subscribe) error{agentPresent, agentHostname, agentIP, agentPort, agentID, agentDomain, agentResources} {
 		if err := rule(s); err != nil {
 			return err
 		}
@@ -34,6 +35,16 @@ func agentPresent(s *linkpb.Subscribe) error {
 func agentHostname(s *linkpb.Subscribe) error {
 	if n := len(s.GetAgent().GetHostname()); n == 0 || n > maxHostname {
 		return fmt.Errorf("'AgentInfo.hostname' must have 1 to %d characters, not %d", maxHostname, n)
+	}
+	return nil
+}
+
+func agentIP(s *linkpb.Subscribe) error {
+	if s.GetIp() == "" {
+		return nil
+	}
+	if at, err := netip.ParseAddr(s.GetIp()); err != nil || at.IsUnspecified() || at.Zone() != "" {
+		return fmt.Errorf("'ip' must be an address that others reach the agent at, not '%.64s'", s.GetIp())
 	}
 	return nil
 }

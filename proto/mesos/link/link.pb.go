@@ -332,7 +332,10 @@ type Subscribe struct {
 	Tasks      []*TaskState        `protobuf:"bytes,7,rep,name=tasks" json:"tasks,omitempty"`
 	Executors  []*Executor         `protobuf:"bytes,8,rep,name=executors" json:"executors,omitempty"`
 	// operations are those that are not done, or whose status is not acknowledged.
-	Operations    []*v1.Operation `protobuf:"bytes,9,rep,name=operations" json:"operations,omitempty"`
+	Operations []*v1.Operation `protobuf:"bytes,9,rep,name=operations" json:"operations,omitempty"`
+	// ip is where others reach the agent's API, if it was told; else it is the
+	// address that the call came from.
+	Ip            *string `protobuf:"bytes,10,opt,name=ip" json:"ip,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -428,6 +431,13 @@ func (x *Subscribe) GetOperations() []*v1.Operation {
 		return x.Operations
 	}
 	return nil
+}
+
+func (x *Subscribe) GetIp() string {
+	if x != nil && x.Ip != nil {
+		return *x.Ip
+	}
+	return ""
 }
 
 // TaskState is a task of an agent whose terminal update is not yet acknowledged.
@@ -1718,7 +1728,7 @@ const file_mesos_link_link_proto_rawDesc = "" +
 	"\x04Type\x12\v\n" +
 	"\aUNKNOWN\x10\x00\x12\r\n" +
 	"\tSUBSCRIBE\x10\x01\x12\f\n" +
-	"\bMESSAGES\x10\x02\"\x9f\x03\n" +
+	"\bMESSAGES\x10\x02\"\xaf\x03\n" +
 	"\tSubscribe\x12)\n" +
 	"\x05agent\x18\x01 \x02(\v2\x13.mesos.v1.AgentInfoR\x05agent\x12(\n" +
 	"\x05total\x18\x02 \x03(\v2\x12.mesos.v1.ResourceR\x05total\x12B\n" +
@@ -1732,7 +1742,9 @@ const file_mesos_link_link_proto_rawDesc = "" +
 	"\texecutors\x18\b \x03(\v2\x13.souk.link.ExecutorR\texecutors\x123\n" +
 	"\n" +
 	"operations\x18\t \x03(\v2\x13.mesos.v1.OperationR\n" +
-	"operations\"\xdf\x01\n" +
+	"operations\x12\x0e\n" +
+	"\x02ip\x18\n" +
+	" \x01(\tR\x02ip\"\xdf\x01\n" +
 	"\tTaskState\x128\n" +
 	"\fframework_id\x18\x01 \x02(\v2\x15.mesos.v1.FrameworkIDR\vframeworkId\x12&\n" +
 	"\x04info\x18\x02 \x02(\v2\x12.mesos.v1.TaskInfoR\x04info\x12,\n" +
