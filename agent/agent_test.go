@@ -109,6 +109,7 @@ func testConfig(t *testing.T, m *fakeMaster) Config {
 	cfg := DefaultConfig()
 	cfg.Master = m.address()
 	cfg.WorkDir = t.TempDir()
+	containerizertest.LeaveNothing(t, cfg.WorkDir)
 	cfg.Hostname = "agent1.example"
 	cfg.Resources = "cpus:4;mem:1024;disk:1000;ports:[31000-31999]"
 	cfg.Attributes = "rack:r1"

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/soukproject/souk/agent"
+	"github.com/soukproject/souk/agent/containerizer/containerizertest"
 	"github.com/soukproject/souk/agent/containerizer/posix"
 	"github.com/soukproject/souk/internal/callevent"
 	"github.com/soukproject/souk/internal/state/memstate"
@@ -101,6 +102,7 @@ func (c *cluster) startOwn(t *testing.T) {
 	a.Listener, a.Master, a.WorkDir = agentLn, masterLn.Addr().String(), t.TempDir()
 	a.Hostname, a.Containerizer, a.Backoff = "agent1.example", "posix", 50*time.Millisecond
 	a.Resources, a.Attributes = "cpus:8;mem:8192;disk:10000;ports:[31000-32000]", "rack:r1;ssd:true;level:3"
+	containerizertest.LeaveNothing(t, a.WorkDir)
 	go func() { ended <- agent.Run(ctx, a) }()
 	t.Cleanup(func() {
 		cancel()

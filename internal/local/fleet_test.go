@@ -14,6 +14,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/soukproject/souk/agent/containerizer/containerizertest"
 	"github.com/soukproject/souk/framework/scheduler"
 	"github.com/soukproject/souk/internal/zookeeper/zookeepertest"
 	mesospb "github.com/soukproject/souk/proto/mesos/v1"
@@ -49,6 +50,7 @@ func newFleet(t *testing.T) *fleet {
 		cluster: &cluster{t: t, dir: t.TempDir(), out: &bytes.Buffer{}}, zk: zookeepertest.Start(t, 1).URL(t),
 		addresses: map[string][]string{}, processes: map[string]*member{},
 	}
+	containerizertest.LeaveNothing(t, f.dir)
 	ports := freePorts(t, 9)
 	for i, role := range []string{roleMaster, roleMaster, roleMaster, roleAgent, roleAgent, roleMarathon, roleMarathon, roleChronos, roleChronos} {
 		address := fmt.Sprint("127.0.0.1:", ports[i])

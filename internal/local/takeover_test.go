@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/soukproject/souk/agent/containerizer/containerizertest"
 	"github.com/soukproject/souk/internal/zookeeper/zookeepertest"
 )
 
@@ -81,6 +82,7 @@ func TestFrameworksTakeOver(t *testing.T) {
 	ports := freePorts(t, 6)
 	dir := t.TempDir()
 	c := &cluster{t: t, dir: dir, out: &bytes.Buffer{}, master: fmt.Sprintf("http://127.0.0.1:%d", ports[0])}
+	containerizertest.LeaveNothing(t, dir)
 	master := fmt.Sprintf("127.0.0.1:%d", ports[0])
 	startDaemon(t, "master", "--ip=127.0.0.1", fmt.Sprint("--port=", ports[0]), "--registry=in_memory", "--no-hostname_lookup")
 	startDaemon(t, "agent", "--master="+master, "--ip=127.0.0.1", fmt.Sprint("--port=", ports[1]), "--hostname=127.0.0.1",
