@@ -131,3 +131,39 @@ func TestContainersStartWithoutTheHelpers(t *testing.T) {
 		}
 	}
 }
+
+// TestAShimNeverLooksLikeTheHelper looks at the agent's children all the time while
+// shims are forked: only the two helpers have the titles of helpers.
+func TestAShimNeverLooksLikeTheHelper(t *testing.T) {
+	root, run := parent(t, runc.Full), t.TempDir()
+	c := open(t, run, root)
+	done, looked := make(chan struct{}), make(chan map[int]bool)
+	go func() {
+		seen := map[int]bool{}
+		for {
+			for _, pid := range helpersOf(t, os.Getpid()) {
+				seen[pid] = true
+			}
+			select {
+			case <-done:
+				looked <- seen
+				return
+			default:
+			}
+		}
+	}()
+	for i := range 30 {
+		cfg := shell(fmt.Sprintf("c%d", i), t.TempDir(), "exit 0")
+		if _, err := c.Launch(t.Context(), cfg); err != nil {
+			t.Error(err)
+			break
+		}
+		if err := c.Destroy(t.Context(), cfg.ID); err != nil {
+			t.Error(err)
+		}
+	}
+	close(done)
+	if seen := <-looked; len(seen) != 2 {
+		t.Errorf("%d processes had the title of a helper, want 2", len(seen))
+	}
+}

@@ -62,17 +62,28 @@ static int receive(struct request *r) {
 
 /* The title, which is what a list of processes shows, is where the path is from
  * now on, if it fits: perform takes it from there when a container begins. */
-static void __attribute__((noreturn)) become_shim(struct request *r, char *title, size_t room) {
+static void __attribute__((noreturn)) become_shim(struct request *r, char *title) {
 	setsid();
 	for (int i = 0; i < r->n; i++)
 		if (dup2(r->files[i], i) < 0)
 			_exit(1);
-	memset(title, 0, room);
-	if (strlen(r->path) >= room)
-		perform(r->path);
-	strcpy(title, r->path);
-	perform(title);
+	perform(*title ? title : r->path);
 	_exit(1);
+}
+
+/* The title is the shim's while it is cloned: one that had to write its own would
+ * look like this helper until then, and be killed by whoever means that. */
+static int fork_shim(struct request *r, char *title, size_t room) {
+	memset(title, 0, room);
+	if (strlen(r->path) < room)
+		strcpy(title, r->path);
+	int pid = syscall(SYS_clone, CLONE_PARENT | SIGCHLD, NULL, NULL, NULL, 0UL);
+	if (pid == 0)
+		become_shim(r, title);
+	if (pid < 0)
+		pid = -errno;
+	memset(title, ' ', room);
+	return pid;
 }
 
 void fork_shims(char *title) {
@@ -85,11 +96,7 @@ void fork_shims(char *title) {
 	signal(SIGPIPE, SIG_IGN);
 	occupy();
 	while (receive(&r)) {
-		int pid = syscall(SYS_clone, CLONE_PARENT | SIGCHLD, NULL, NULL, NULL, 0UL);
-		if (pid == 0)
-			become_shim(&r, title, room);
-		if (pid < 0)
-			pid = -errno;
+		int pid = fork_shim(&r, title, room);
 		for (int i = 0; i < r.n; i++)
 			close(r.files[i]);
 		if (send(STDIN_FILENO, &pid, sizeof pid, 0) != sizeof pid)
