@@ -465,7 +465,8 @@ func (a *agentNode) abort(id mesos.ContainerID) {
 	a.tell(agentcore.LaunchFailed{Container: id, Why: "nobody wants it any more"})
 }
 
-// prepare makes or removes folders, all or none. Who dies meanwhile may have done it.
+// prepare makes or removes folders, all or none. Who dies meanwhile may have done
+// it; then the next life finds nothing left to do, and nothing that could fail.
 func (a *agentNode) prepare(e agentcore.PrepareVolumes) {
 	life := a.life
 	a.c.after(a.c.delay(), func() {
@@ -473,7 +474,7 @@ func (a *agentNode) prepare(e agentcore.PrepareVolumes) {
 			return
 		}
 		why := ""
-		if a.c.chance(a.c.faults.VolumeFails) {
+		if !a.arranged(e) && a.c.chance(a.c.faults.VolumeFails) {
 			why = "the simulation says so"
 			a.c.result[FailedVolumes]++
 		} else {
@@ -483,6 +484,21 @@ func (a *agentNode) prepare(e agentcore.PrepareVolumes) {
 			a.step(agentcore.VolumesPrepared{Operation: e.Operation, Why: why})
 		}
 	})
+}
+
+// arranged says whether all folders are as e wants them.
+func (a *agentNode) arranged(e agentcore.PrepareVolumes) bool {
+	for _, v := range e.Create {
+		if !slices.Contains(a.folders, v.Disk.Persistence) {
+			return false
+		}
+	}
+	for _, v := range e.Remove {
+		if slices.Contains(a.folders, v.Disk.Persistence) {
+			return false
+		}
+	}
+	return true
 }
 
 func (a *agentNode) arrange(e agentcore.PrepareVolumes) {

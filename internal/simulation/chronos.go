@@ -174,7 +174,8 @@ func (u *chronosUser) act() {
 	for _, j := range jobs() {
 		name, body := j[0], j[1]
 		if _, exists := b.core.Job(name); exists || u.created[name] {
-			if u.created[name] && !exists {
+			// One that has lost its session and not heard of it knows no newer jobs.
+			if u.created[name] && !exists && u.of.election.leader() == contender(in) {
 				u.c.violate("job %s was created, and does not exist", name)
 			}
 			continue
