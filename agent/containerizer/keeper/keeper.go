@@ -132,20 +132,31 @@ func Open(cfg Config) (*Keeper, error) {
 	}, nil
 }
 
+// dying is how long a killed agent may seem to hold its directory: what it was
+// starting shares the lock until it executes its program.
+const dying = 3 * time.Second
+
 func lockRoot(root string) (*os.File, error) {
 	f, err := os.OpenFile(filepath.Join(root, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, err
 	}
-	err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-	if err == nil {
-		return f, nil
+	for began := time.Now(); ; time.Sleep(10 * time.Millisecond) {
+		err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		if err == nil {
+			return f, nil
+		}
+		if !errors.Is(err, syscall.EWOULDBLOCK) {
+			err = fmt.Errorf("lock %s: %w", root, err)
+			break
+		}
+		if time.Since(began) > dying {
+			err = fmt.Errorf("containers in %s belong to another agent that runs: stop it or choose another work directory", root)
+			break
+		}
 	}
 	f.Close()
-	if errors.Is(err, syscall.EWOULDBLOCK) {
-		return nil, fmt.Errorf("containers in %s belong to another agent that runs: stop it or choose another work directory", root)
-	}
-	return nil, fmt.Errorf("lock %s: %w", root, err)
+	return nil, err
 }
 
 // Close stops following the containers and leaves them alone. Calls that wait
