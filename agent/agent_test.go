@@ -21,6 +21,7 @@ import (
 	"github.com/soukproject/souk/agent/containerizer/containerizertest"
 	"github.com/soukproject/souk/agent/containerizer/posix"
 	"github.com/soukproject/souk/agent/isolation"
+	"github.com/soukproject/souk/internal/daemon/daemontest"
 	mesospb "github.com/soukproject/souk/proto/mesos/v1"
 )
 
@@ -122,6 +123,12 @@ func testConfig(t *testing.T, m *fakeMaster) Config {
 	cfg.Backoff = 20 * time.Millisecond
 	cfg.Log = zaptest.NewLogger(t, zaptest.Level(zap.WarnLevel))
 	return cfg
+}
+
+// TestGarbageConnections: thousands of connections that never finish a request
+// do not keep others from being answered.
+func TestGarbageConnections(t *testing.T) {
+	daemontest.Garbage(t, start(t, testConfig(t, newFakeMaster(t))).address, "/api/v1/executor")
 }
 
 func TestTasksRunAsProcesses(t *testing.T) {

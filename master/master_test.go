@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"path/filepath"
 	"strings"
@@ -12,6 +11,7 @@ import (
 	"time"
 
 	"github.com/soukproject/souk/internal/callevent"
+	"github.com/soukproject/souk/internal/daemon/daemontest"
 	"github.com/soukproject/souk/internal/leader"
 	"github.com/soukproject/souk/internal/leader/leadertest"
 	"github.com/soukproject/souk/internal/state/memstate"
@@ -352,34 +352,5 @@ func TestFormerSelfDoesNotLead(t *testing.T) {
 // TestGarbageConnections: thousands of connections that never finish a request
 // do not keep others from being answered.
 func TestGarbageConnections(t *testing.T) {
-	if testing.Short() {
-		t.Skip("opens thousands of connections")
-	}
-	address := start(t)
-	opened := 0
-	for i := range 10_000 {
-		conn, err := net.Dial("tcp", address)
-		if err != nil {
-			break // this process has no more descriptors
-		}
-		defer conn.Close()
-		opened++
-		switch i % 4 {
-		case 1:
-			fmt.Fprint(conn, "GET /state HT")
-		case 2:
-			fmt.Fprint(conn, "POST /api/v1/scheduler HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{")
-		case 3:
-			fmt.Fprint(conn, "\x00\xff\x16\x03garbage\r\n\r\n")
-		}
-	}
-	client := http.Client{Timeout: patience, Transport: &http.Transport{DisableKeepAlives: true}}
-	resp, err := client.Get("http://" + address + "/health")
-	if err != nil {
-		t.Fatalf("GET /health behind %d connections = %v", opened, err)
-	}
-	resp.Body.Close()
-	if resp.StatusCode != 200 {
-		t.Errorf("GET /health = %d, want 200", resp.StatusCode)
-	}
+	daemontest.Garbage(t, start(t), "/api/v1/scheduler")
 }
