@@ -16,8 +16,10 @@ import (
 	"time"
 
 	"github.com/soukproject/souk/agent/containerizer"
+	"github.com/soukproject/souk/agent/containerizer/containerizertest"
 	"github.com/soukproject/souk/agent/core"
 	"github.com/soukproject/souk/agent/disk"
+	"github.com/soukproject/souk/agent/nested"
 	"github.com/soukproject/souk/agent/sandbox"
 	"github.com/soukproject/souk/internal/auth"
 	"github.com/soukproject/souk/internal/callevent"
@@ -123,7 +125,7 @@ type fixture struct {
 	pruneError error
 }
 
-func newFixture(t *testing.T) *fixture {
+func newFixture(t testing.TB) *fixture {
 	t.Helper()
 	work := t.TempDir()
 	store, err := sandbox.Open(work)
@@ -140,12 +142,20 @@ func newFixture(t *testing.T) *fixture {
 			t.Fatal(err)
 		}
 	}
+	containers := containerizertest.NewFake()
+	if _, err := containers.Launch(t.Context(), containerizer.Config{ID: "c-1", Sandbox: dir, Command: containerizer.Command{Value: "sleep"}}); err != nil {
+		t.Fatal(err)
+	}
+	registry, err := nested.Open(nested.Config{Containers: containers, WorkDir: work})
+	if err != nil {
+		t.Fatal(err)
+	}
 	files := sandbox.NewFiles(store, nil)
 	files.SetAgent("S0")
 	agent := &fakeAgent{snapshot: snapshot()}
 	f := &fixture{agent: agent, dir: dir}
 	f.config = Config{
-		Agent: agent, Files: files, Store: store, Metrics: metrics.New(), Address: "10.0.0.1:5051", Started: time.Unix(1, 0),
+		Agent: agent, Files: files, Store: store, Nested: registry, Metrics: metrics.New(), Address: "10.0.0.1:5051", Started: time.Unix(1, 0),
 		Flags: []daemon.Flag{{Name: "port", Value: "5051", Set: true}, {Name: "hostname"}},
 		Build: Build{Version: "0.1.0"},
 		Prune: func(keep []string) error { f.pruned = keep; return f.pruneError },
