@@ -62,12 +62,13 @@ func TestDiskIsMeasuredAndNobodyEndedByDefault(t *testing.T) {
 	a := start(t, cfg)
 	eventually(t, "subscription", func() bool { n, _ := m.sessions(); return n == 1 })
 	m.run(withDisk(command("big", "dd if=/dev/zero of=file bs=1M count=3 2>/dev/null; sleep 1000"), 2))
+	eventually(t, "the task runs", func() bool { return strings.HasSuffix(m.states("big"), "RUNNING") })
 	eventually(t, "statistics", func() bool {
 		_, body := a.get("/monitor/statistics")
 		return strings.Contains(body, `"disk_limit_bytes":2097152,"disk_used_bytes":3`)
 	})
 	if got := m.states("big"); !strings.HasSuffix(got, "RUNNING") {
-		t.Errorf("states = %s, want that it runs", got)
+		t.Errorf("states = %s, want that it still runs", got)
 	}
 	m.kill("big")
 	eventually(t, "end", func() bool { return strings.HasSuffix(m.states("big"), "KILLED") })
