@@ -18,7 +18,8 @@ const (
 )
 
 // ScalarOf converts units to thousandths, rounding to the nearest. It refuses NaN, infinities, negative amounts,
-// amounts that are not zero but round to it, and amounts above MaxScalar.
+// amounts that are not zero but round to it, and amounts above MaxScalar. What a Scalar below 2^42 units is as a
+// float comes back as the same Scalar; above that a float64 does not hold thousandths.
 func ScalarOf(f float64) (Scalar, error) {
 	switch {
 	case math.IsNaN(f) || math.IsInf(f, 0):
