@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+
+	"github.com/soukproject/souk/internal/daemon"
 )
 
 // A Folder is where a container may keep up to Limit bytes.
@@ -77,7 +79,7 @@ func (w *Watcher) Run(ctx context.Context) error {
 		if err := w.round(ctx); err != nil {
 			return err
 		}
-		if err := rest(ctx, max(w.cfg.Interval-time.Since(began), w.cfg.Interval/10)); err != nil {
+		if err := daemon.Sleep(ctx, max(w.cfg.Interval-time.Since(began), w.cfg.Interval/10)); err != nil {
 			return err
 		}
 	}
@@ -125,7 +127,7 @@ func (w *Watcher) look(ctx context.Context, path string, seen map[string]Reading
 	if r, ok = w.count(ctx, path); ok {
 		seen[path] = r
 	}
-	return r, ok && rest(ctx, leisure*time.Since(began)) == nil
+	return r, ok && daemon.Sleep(ctx, leisure*time.Since(began)) == nil
 }
 
 func (w *Watcher) count(ctx context.Context, path string) (r Reading, ok bool) {
@@ -162,16 +164,5 @@ func (w *Watcher) forget(running []Folder) {
 		if !slices.ContainsFunc(running, func(f Folder) bool { return f.Container == id }) {
 			delete(w.readings, id)
 		}
-	}
-}
-
-func rest(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
 	}
 }
